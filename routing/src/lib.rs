@@ -1,0 +1,2 @@
+//! The pure core of Sluice: facts in, decision out.
+#![forbid(unsafe_code)]

@@ -1,0 +1,4 @@
+//! What `sluice.yaml` says.
+
+pub mod model;
+pub mod units;

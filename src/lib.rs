@@ -1,0 +1,4 @@
+//! Sluice, a Trino-compatible routing gateway.
+#![forbid(unsafe_code)]
+
+pub mod config;

@@ -1,0 +1,1 @@
+//! The integration tests: the gateway from outside, as a client sees it.
