@@ -1,0 +1,56 @@
+//! The data plane, in the order of a request: port, connection, exchange, then a new statement or a followed query,
+//! forward, page.
+//!
+//! Each data thread owns its connections, its routes and its way to the coordinators (`core`); what they share is
+//! in [`Shared`], and none of it waits: no lock is held over an await, no store and no control plane is asked.
+
+use std::sync::Arc;
+
+use crate::{
+    lifecycle::Lifecycle,
+    metrics::Metrics,
+    queries::{Bindings, Ledger, Table},
+    snapshot::Current,
+};
+
+pub(crate) mod answers;
+pub(crate) mod connection;
+pub(crate) mod core;
+pub(crate) mod deadlines;
+pub(crate) mod exchange;
+pub(crate) mod followed;
+pub(crate) mod forward;
+pub(crate) mod headers;
+pub(crate) mod owner;
+pub(crate) mod page;
+pub mod port;
+pub(crate) mod preface;
+pub(crate) mod resend;
+pub(crate) mod routes;
+pub(crate) mod search;
+pub(crate) mod statement;
+pub(crate) mod upstream;
+pub(crate) mod watch;
+
+/// What all data threads share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where things stand.
+    pub current: Current,
+    /// Queries by id.
+    pub table: Arc<Table>,
+    /// Queries that count.
+    pub ledger: Arc<Ledger>,
+    /// Transactions and OAuth2 exchanges.
+    pub bindings: Arc<Bindings>,
+    /// Ids that a backend has just denied.
+    pub(crate) search: search::Search,
+    /// What is told.
+    pub metrics: Arc<Metrics>,
+    /// Whether the process is on its way out.
+    pub lifecycle: Lifecycle,
+    /// Ids made before this time (Unix seconds) may be queries of the process that this one replaces.
+    pub(crate) adopts_until: i64,
+    /// When the process began, for `uptime`.
+    pub(crate) started: tokio::time::Instant,
+}
