@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod lifecycle;
 pub mod metrics;
+pub mod telemetry;
