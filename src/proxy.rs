@@ -11,6 +11,7 @@ use crate::{
     metrics::Metrics,
     queries::{Bindings, Ledger, Table},
     snapshot::Current,
+    trino::client_base::ClientBase,
 };
 
 pub(crate) mod answers;
@@ -21,6 +22,7 @@ pub(crate) mod exchange;
 pub(crate) mod followed;
 pub(crate) mod forward;
 pub(crate) mod headers;
+pub(crate) mod one_way;
 pub(crate) mod owner;
 pub(crate) mod page;
 pub mod port;
@@ -28,6 +30,7 @@ pub(crate) mod preface;
 pub(crate) mod resend;
 pub(crate) mod routes;
 pub(crate) mod search;
+pub(crate) mod spooled;
 pub(crate) mod statement;
 pub(crate) mod upstream;
 pub(crate) mod watch;
@@ -51,6 +54,10 @@ pub struct Shared {
     pub lifecycle: Lifecycle,
     /// Ids made before this time (Unix seconds) may be queries of the process that this one replaces.
     pub(crate) adopts_until: i64,
+    /// `data.externalUrl`, taken apart once.
+    pub(crate) external: Option<ClientBase>,
+    /// The name of this replica.
+    pub(crate) instance: Arc<str>,
     /// When the process began, for `uptime`.
     pub(crate) started: tokio::time::Instant,
 }

@@ -8,16 +8,17 @@ use std::sync::Arc;
 use axum::{body::Body, response::Response};
 use http::{
     HeaderValue, StatusCode,
-    header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER},
+    header::{CONTENT_TYPE, RETRY_AFTER},
 };
 use sluice_routing::GroupName;
 
 use crate::{
+    lifecycle::Phase,
     metrics::{Operation, Unavailable},
     proxy::{core::Core, exchange::Exchange},
     trino::{
         error,
-        info::{self, OwnInfo},
+        info::{self, OurInfo, OurState},
     },
 };
 
@@ -27,27 +28,24 @@ const RETRY_AFTER_SECONDS: u32 = 30;
 /// The newest Trino that was tried; named where no backend has told its own version.
 const DEFAULT_VERSION: &str = "483";
 
-/// One sentence, as Trino's own non-200 answers are.
-pub(crate) fn text(status: StatusCode, words: String) -> Response {
-    let mut answer = Response::new(Body::from(words));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    answer
+/// An error in the shape of Trino's own: `Error 404 Not Found: …`.
+pub(crate) fn text(status: StatusCode, words: &str) -> Response {
+    error::text(status, words).map(Body::new)
 }
 
 /// Trino's answer to an id that it does not have.
 pub(crate) fn not_found() -> Response {
-    text(StatusCode::NOT_FOUND, error::QUERY_NOT_FOUND.to_owned())
+    error::query_not_found().map(Body::new)
 }
 
 /// Trino's answer to a path that it does not have.
 pub(crate) fn no_such_path() -> Response {
-    text(StatusCode::NOT_FOUND, error::NO_SUCH_PATH.to_owned())
+    error::no_such_path().map(Body::new)
 }
 
 /// Trino's answer to a method that a path does not take.
 pub(crate) fn wrong_method() -> Response {
-    text(StatusCode::METHOD_NOT_ALLOWED, error::WRONG_METHOD.to_owned())
+    text(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
 }
 
 /// 503 in words, with the reason where programs find it (observability.md 1.1).
@@ -61,7 +59,9 @@ pub(crate) fn unavailable(exchange: &Exchange, group: &GroupName, reason: Unavai
         "{group}: {why}; retry in {RETRY_AFTER_SECONDS} s [trace {}]",
         exchange.trace.trace_id()
     );
-    let mut answer = text(StatusCode::SERVICE_UNAVAILABLE, words);
+    let mut answer = Response::new(Body::from(words));
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=utf-8"));
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     answer.headers_mut().insert("x-gateway-reason", HeaderValue::from_static(reason.as_str()));
     answer
@@ -70,15 +70,22 @@ pub(crate) fn unavailable(exchange: &Exchange, group: &GroupName, reason: Unavai
 /// `GET /v1/info`.
 pub(crate) fn server_info(core: &Core, exchange: &Exchange) -> Response {
     exchange.account.operation(Operation::Info);
-    let settings = &exchange.snapshot.config.info;
-    let own = OwnInfo {
+    let ours = OurInfo {
+        node_id: &core.shared.instance,
+        state: our_state(core),
         version: version(exchange).as_ref(),
-        environment: &settings.environment,
-        starting: !core.shared.lifecycle.has_been_ready(),
+        environment: &exchange.snapshot.config.info.environment,
         uptime: core.shared.started.elapsed(),
-        state: core.shared.lifecycle.state(),
     };
-    json(info::write(&own))
+    info::info(&ours).map(Body::new)
+}
+
+fn our_state(core: &Core) -> OurState {
+    match core.shared.lifecycle.phase() {
+        Phase::Starting => OurState::Starting,
+        Phase::Serving => OurState::Active,
+        _ => OurState::ShuttingDown,
+    }
 }
 
 fn version(exchange: &Exchange) -> Arc<str> {
@@ -92,25 +99,13 @@ fn version(exchange: &Exchange) -> Arc<str> {
     learned.unwrap_or_else(|| DEFAULT_VERSION.into())
 }
 
-/// `GET /v1/info/state`: `"ACTIVE"` with its quotes, or bare where text is asked for.
+/// `GET /v1/info/state`.
 pub(crate) fn state(core: &Core, exchange: &Exchange, headers: &http::HeaderMap) -> Response {
     exchange.account.operation(Operation::InfoState);
-    let state = core.shared.lifecycle.state();
-    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if info::wants_text(accept) {
-        return text(StatusCode::OK, state.to_owned());
-    }
-    json(format!("\"{state}\""))
+    info::state(our_state(core), headers).map(Body::new)
 }
 
 /// 200 without a body: `GET /v1/info/coordinator`, and `HEAD /v1/statement` where no backend is asked.
 pub(crate) fn empty() -> Response {
-    Response::new(Body::empty())
-}
-
-/// A JSON answer.
-pub(crate) fn json(body: String) -> Response {
-    let mut answer = Response::new(Body::from(body));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    answer
+    info::empty().map(Body::new)
 }

@@ -9,13 +9,15 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 use tower::Service;
 
-use crate::proxy::{
-    answers,
-    core::{Core, Stops},
-    deadlines::{Guarded, Limits, Stage},
-    exchange::Exchange,
-    port::Accepted,
-    preface, routes,
+use crate::{
+    proxy::{
+        answers,
+        core::{Core, Stops},
+        deadlines::{Guarded, Limits, Stage},
+        port::Accepted,
+        preface, routes,
+    },
+    telemetry::context::{X_REQUEST_ID, X_TRACE_ID},
 };
 
 /// Trino's clients send some tens; 1,000 must pass (trino-protocol.md 1.5).
@@ -81,7 +83,7 @@ async fn answer(
     let mut request = request.map(Body::new);
     let exchange = match routes::open(&core, client, &mut request) {
         Ok(exchange) => Arc::new(exchange),
-        Err(why) => return answers::text(StatusCode::BAD_REQUEST, format!("Error 400 Bad Request: {why}")),
+        Err(why) => return answers::text(StatusCode::BAD_REQUEST, &why),
     };
     let keeps_alive = !core.shared.lifecycle.is_draining();
     request.extensions_mut().insert(Arc::clone(&exchange));
@@ -90,9 +92,9 @@ async fn answer(
         Err(never) => match never {},
     };
     let headers = answer.headers_mut();
-    headers.insert("x-request-id", exchange.request_id.clone());
+    headers.insert(X_REQUEST_ID, exchange.request_id.header());
     if let Ok(trace) = HeaderValue::from_str(exchange.trace.trace_id()) {
-        headers.insert("x-trace-id", trace);
+        headers.insert(X_TRACE_ID, trace);
     }
     if !keeps_alive {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));

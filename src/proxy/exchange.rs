@@ -16,16 +16,16 @@ use std::{
 
 use axum::body::Body;
 use bytes::Bytes;
-use http::HeaderValue;
+use http::Method;
 use http_body::{Body as _, Frame, SizeHint};
 use sluice_routing::BackendName;
 use tokio::time::Instant;
 
 use crate::{
-    metrics::{GroupMetrics, Metrics, Operation, Unavailable},
+    metrics::{Answered, GroupMetrics, Metrics, Operation, Unavailable},
     proxy::deadlines::Stage,
     snapshot::Snapshot,
-    telemetry::context::TraceContext,
+    telemetry::context::{RequestId, TraceContext},
     trino::client_base::ClientBase,
 };
 
@@ -46,9 +46,11 @@ pub(crate) struct Exchange {
     /// The client itself, behind trusted proxies.
     pub(crate) client: IpAddr,
     /// Kept or made; goes to the backend and back to the client.
-    pub(crate) request_id: HeaderValue,
+    pub(crate) request_id: RequestId,
     /// The trace it belongs to.
     pub(crate) trace: TraceContext,
+    /// Whether the backend is told of that trace by us, since the client told nothing.
+    pub(crate) adds_trace: bool,
     /// Closed when the answer ends.
     pub(crate) account: Account,
 }
@@ -57,7 +59,7 @@ pub(crate) struct Exchange {
 #[derive(Debug)]
 pub(crate) struct Account {
     metrics: Arc<Metrics>,
-    method: &'static str,
+    method: Method,
     operation: OnceLock<Operation>,
     group: OnceLock<Arc<GroupMetrics>>,
     reason: OnceLock<Unavailable>,
@@ -69,10 +71,10 @@ pub(crate) struct Account {
 
 impl Account {
     /// Opens the account of a request that has just come.
-    pub(crate) fn open(metrics: Arc<Metrics>, method: &http::Method) -> Self {
+    pub(crate) fn open(metrics: Arc<Metrics>, method: &Method) -> Self {
         Self {
             metrics,
-            method: method_label(method),
+            method: method.clone(),
             operation: OnceLock::new(),
             group: OnceLock::new(),
             reason: OnceLock::new(),
@@ -126,19 +128,15 @@ impl Drop for Account {
     fn drop(&mut self) {
         let status = if self.ended.load(Ordering::Relaxed) { self.status.load(Ordering::Relaxed) } else { CLIENT_LEFT };
         let took = self.started.elapsed();
-        let unknown;
-        let group = match self.group.get() {
-            Some(group) => group,
-            None => {
-                unknown = self.metrics.unknown_group();
-                &unknown
-            }
+        let answered = match self.reason.get() {
+            Some(reason) if status == 503 => Answered::Unavailable(*reason),
+            _ => Answered::Status(status),
         };
-        group.request(status, took);
-        if status == 503 {
-            group.unavailable(self.reason.get().copied().unwrap_or(Unavailable::Upstream503));
+        match self.group.get() {
+            Some(group) => group.request(answered, took),
+            None => self.metrics.unknown().request(answered, took),
         }
-        self.metrics.http_request(self.label(), self.method, status, took);
+        self.metrics.http_request(self.label(), &self.method, status, took);
     }
 }
 
@@ -196,16 +194,5 @@ impl http_body::Body for Accounted {
 impl Drop for Accounted {
     fn drop(&mut self) {
         self.stage.idle();
-    }
-}
-
-fn method_label(method: &http::Method) -> &'static str {
-    match *method {
-        http::Method::GET => "GET",
-        http::Method::POST => "POST",
-        http::Method::HEAD => "HEAD",
-        http::Method::DELETE => "DELETE",
-        http::Method::PUT => "PUT",
-        _ => "OTHER",
     }
 }

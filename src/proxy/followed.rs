@@ -30,8 +30,7 @@ use crate::{
     },
     queries::{Ending, Query},
     snapshot::Backend,
-    telemetry::context::TRACEPARENT,
-    trino::headers::{X_TRINO_QUERY_DATA_ENCODING, X_TRINO_STARTED_TRANSACTION_ID},
+    trino::headers::{TRACEPARENT, X_TRINO_QUERY_DATA_ENCODING, X_TRINO_STARTED_TRANSACTION_ID},
 };
 
 /// How long an owner may be unreachable, or unknown, before its client is told: every known client bears a request
@@ -143,8 +142,8 @@ impl Followed {
         } else {
             let whole = timeout(PATIENCE, Limited::new(body, LONGEST_BODY).collect()).await;
             let Ok(Ok(whole)) = whole else {
-                let words = "Error 400 Bad Request: the request's body is too long or incomplete";
-                return Err(Box::new(answers::text(StatusCode::BAD_REQUEST, words.to_owned())));
+                let words = "the request's body is too long or incomplete";
+                return Err(Box::new(answers::text(StatusCode::BAD_REQUEST, words)));
             };
             whole.to_bytes()
         };

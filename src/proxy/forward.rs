@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{HOST, LOCATION, WWW_AUTHENTICATE},
+    header::{ACCEPT_ENCODING, HOST, LOCATION, WWW_AUTHENTICATE},
     uri::PathAndQuery,
 };
 use hyper::body::Incoming;
@@ -16,18 +16,20 @@ use tokio::time::Instant;
 
 use crate::{
     backends::passive,
-    metrics::{ErrorKind, Unavailable},
+    metrics::{ErrorKind, Unavailable, UpstreamError},
     proxy::{
         answers,
         core::Core,
         exchange::Exchange,
-        headers::{ask_identity, readable_encodings},
         upstream::{Failure, Upstream},
     },
     snapshot::Backend,
-    telemetry::context,
     trino::{
-        headers::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PREFIX, X_FORWARDED_PROTO, strip_hop_by_hop},
+        client_base::ClientBase,
+        headers::{
+            TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PREFIX, X_FORWARDED_PROTO,
+            X_REQUEST_ID, hop_by_hop, readable_encodings,
+        },
         marker,
         patch::replace_origin,
         uris::{self, Mode},
@@ -99,17 +101,12 @@ impl Plan {
 }
 
 /// What a backend's URIs begin with in the given mode.
-fn origins(mode: Mode, base: &uris::ClientBase, backend: &Backend) -> Vec<String> {
+fn origins(mode: Mode, base: &ClientBase, backend: &Backend) -> Vec<String> {
     match mode {
         Mode::Rewrite => {
-            let origin = format!("{}://{}", backend.url.scheme, backend.url.authority);
-            if backend.url.base_path.is_empty() {
-                vec![origin]
-            } else {
-                vec![format!("{origin}{}", backend.url.base_path), origin]
-            }
+            uris::own_bases(backend.url.scheme.as_str(), backend.url.authority.as_str(), &backend.url.base_path)
         }
-        Mode::Forwarded | Mode::Host => vec![format!("{}://{}", base.scheme, base.authority)],
+        Mode::Forwarded | Mode::Host => uris::own_bases(base.scheme.as_str(), &base.authority, ""),
     }
 }
 
@@ -128,8 +125,15 @@ pub(crate) fn request(
     if plan.mode == Mode::Forwarded {
         forwarded(exchange, plan, &mut headers)?;
     }
-    if plan.identity { ask_identity(&mut headers) } else { readable_encodings(&mut headers) }
-    context::apply(&exchange.trace, &exchange.request_id, &mut headers);
+    if plan.identity {
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    } else if let Some(readable) = readable_encodings(&headers) {
+        headers.insert(ACCEPT_ENCODING, readable);
+    }
+    headers.insert(X_REQUEST_ID, exchange.request_id.header());
+    if let Some(trace) = exchange.trace.header().filter(|_| exchange.adds_trace && !headers.contains_key(TRACEPARENT)) {
+        headers.insert(TRACEPARENT, trace);
+    }
     let mut request = Request::new(body);
     *request.method_mut() = method;
     *request.uri_mut() = uri(backend, path)?;
@@ -148,7 +152,7 @@ fn uri(backend: &Backend, path: &PathAndQuery) -> Result<Uri, http::Error> {
 
 fn forwarded(exchange: &Exchange, plan: &Plan, headers: &mut HeaderMap) -> Result<(), http::Error> {
     let base = &exchange.base;
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_str(&base.scheme)?);
+    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(base.scheme.as_str()));
     headers.insert(X_FORWARDED_HOST, HeaderValue::from_str(&base.authority)?);
     headers.insert(X_FORWARDED_PORT, HeaderValue::from(base.port()));
     headers.insert(X_FORWARDED_FOR, HeaderValue::from_str(&exchange.client.to_string())?);
@@ -166,6 +170,7 @@ pub(crate) async fn send(
     request: Request<Body>,
     within: std::time::Duration,
 ) -> Result<Response<Incoming>, Failure> {
+    let is_statement = request.method() == Method::POST;
     let started = Instant::now();
     let outcome = upstream.send(request, within).await;
     let took = started.elapsed();
@@ -178,7 +183,10 @@ pub(crate) async fn send(
         Err(failure) => {
             let kind = failure.kind();
             backend.live.metrics.failed(kind);
-            passive::failed(backend, kind, failure.nothing_sent());
+            // A poll may rightly take long; only a new statement's time-out says something of the backend.
+            if is_statement || kind != UpstreamError::Timeout {
+                passive::failed(backend, kind);
+            }
             tracing::warn!(
                 event = "upstream_error", backend = backend.name.as_ref(), error_type = kind.as_str(),
                 trace_id = exchange.trace.trace_id(), error = %Chain(failure), "backend did not answer"
@@ -190,7 +198,7 @@ pub(crate) async fn send(
 
 /// The head of an answer on its way to the client: hop-by-hop headers out, URIs in headers corrected.
 pub(crate) fn clean_answer(headers: &mut HeaderMap, patch: Option<&Patching>) {
-    strip_hop_by_hop(headers);
+    hop_by_hop(headers);
     let Some(patch) = patch else { return };
     for name in [LOCATION, WWW_AUTHENTICATE] {
         correct(headers, &name, patch);
@@ -218,10 +226,10 @@ pub(crate) fn failed(core: &Core, exchange: &Exchange, group: &GroupName, failur
     match failure {
         Failure::Late(_) => {
             core.shared.metrics.error(ErrorKind::UpstreamTimeout, operation);
-            let words = format!("Error 504 Gateway Timeout: {group}: no coordinator answered in time");
-            answers::text(StatusCode::GATEWAY_TIMEOUT, words)
+            let words = format!("{group}: no coordinator answered in time");
+            answers::text(StatusCode::GATEWAY_TIMEOUT, &words)
         }
-        Failure::Unsendable(why) => answers::text(StatusCode::BAD_REQUEST, format!("Error 400 Bad Request: {why}")),
+        Failure::Unsendable(why) => answers::text(StatusCode::BAD_REQUEST, why),
         Failure::Connect(_) | Failure::Lost(_) => {
             core.shared.metrics.error(ErrorKind::UpstreamConnect, operation);
             answers::unavailable(exchange, group, Unavailable::NoBackend, "its coordinator cannot be reached")

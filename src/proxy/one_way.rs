@@ -66,7 +66,7 @@ pub(crate) async fn to(core: &Core, exchange: &Exchange, backend: &Arc<Backend>,
     let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     let request = match forward::request(exchange, backend, &plan, parts.method, &path, parts.headers, body) {
         Ok(request) => request,
-        Err(error) => return answers::text(http::StatusCode::BAD_REQUEST, format!("Error 400 Bad Request: {error}")),
+        Err(error) => return answers::text(http::StatusCode::BAD_REQUEST, &error.to_string()),
     };
     let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
     match forward::send(&core.upstream, exchange, backend, request, within).await {

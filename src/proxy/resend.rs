@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use crate::{
-    backends::passive,
     proxy::{
         core::Core,
         exchange::Exchange,
@@ -101,7 +100,6 @@ async fn again(core: &Arc<Core>, exchange: &Arc<Exchange>, backend: &Arc<Backend
     let statement = query.statement().filter(|statement| !statement.in_transaction)?;
     // Once: whatever the second one says is said to the client.
     query.forget_statement();
-    passive::starting(backend);
     let chosen = Chosen::other_than(exchange, backend, statement.user.as_deref())?;
     let lease = query.take_lease();
     let about = query.about.clone();

@@ -1,6 +1,9 @@
 //! All routes of the data port on one page, and what happens to a request before its path is looked at.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use axum::{
     Extension, Router,
@@ -22,7 +25,8 @@ use crate::{
     },
     telemetry::context::{RequestId, TraceContext},
     trino::{
-        client_base::{self, Peer},
+        client_base::{Asked, ClientBase},
+        headers::{TRACEPARENT, X_FORWARDED_FOR},
         marker,
     },
 };
@@ -45,7 +49,7 @@ pub(crate) fn router(core: &Arc<Core>) -> Router {
         .layer(CatchPanicLayer::custom(move |_| {
             shared.metrics.error(ErrorKind::Internal, Operation::Other);
             tracing::error!(event = "panic", "a request panicked");
-            answers::text(StatusCode::INTERNAL_SERVER_ERROR, "Error 500 Internal Server Error".to_owned())
+            answers::text(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed at this request")
         }))
         .with_state(Arc::clone(core))
 }
@@ -95,33 +99,50 @@ async fn credential_check(core: Arc<Core>, exchange: Arc<Exchange>, request: Req
 }
 
 /// Reads what every request has: the client's base URL, marker, ids; and leaves Trino's own path in the URI.
-pub(crate) fn open(core: &Arc<Core>, client: SocketAddr, request: &mut Request<Body>) -> Result<Exchange, String> {
+pub(crate) fn open(core: &Arc<Core>, peer: SocketAddr, request: &mut Request<Body>) -> Result<Exchange, String> {
     let snapshot = core.shared.current.load_full();
-    let data = &snapshot.config.data;
-    let trusted = data.trusted_proxies.iter().any(|net| net.contains(&client.ip()));
-    let peer = Peer { address: client.ip(), trusted, bind: data.bind };
-    let read = client_base::read(request.headers(), &peer, data.external_url.as_deref());
+    let config = &snapshot.config;
+    let trusted = |address: IpAddr| config.data.trusted_proxies.iter().any(|net| net.contains(&address));
+    let base = ClientBase::of(&Asked {
+        uri: request.uri(),
+        headers: request.headers(),
+        tls: false,
+        trusted: trusted(peer.ip()),
+        local: config.data.bind,
+        external: core.shared.external.as_ref(),
+    });
     let path = request.uri().path();
-    let below = path.strip_prefix(read.base.prefix.as_str()).filter(|rest| rest.starts_with('/')).unwrap_or(path);
-    let (marked, rest) = match marker::strip(below) {
+    let below = base.strip(path);
+    let (marker, rest) = match marker::strip(below) {
         Some((backend, rest)) => (Some(backend), rest),
         None => (None, below),
     };
-    if rest.len() != path.len() {
+    if rest.len() != path.len() || request.uri().authority().is_some() {
         let stripped = with_path(request.uri(), rest)?;
         *request.uri_mut() = stripped;
     }
-    let generate = snapshot.config.telemetry.generate_when_absent;
+    let headers = request.headers();
     Ok(Exchange {
-        base: read.base,
-        client: read.client,
-        marker: marked,
-        peer: client,
-        request_id: RequestId::read(request.headers()).into_value(),
-        trace: TraceContext::read(request.headers(), generate),
+        client: client_address(peer.ip(), headers, trusted),
+        request_id: RequestId::of(headers),
+        trace: TraceContext::of(headers),
+        adds_trace: config.telemetry.generate_when_absent && !headers.contains_key(TRACEPARENT),
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
+        base,
+        marker,
+        peer,
         snapshot,
     })
+}
+
+/// The last hop that no trusted proxy vouches for (observability.md 5: the rightmost untrusted one).
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+    if !trusted(peer) {
+        return peer;
+    }
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+    let hops: Vec<IpAddr> = lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    hops.iter().rev().copied().find(|hop| !trusted(*hop)).or_else(|| hops.first().copied()).unwrap_or(peer)
 }
 
 fn with_path(uri: &Uri, path: &str) -> Result<Uri, String> {

@@ -31,7 +31,6 @@ use crate::{
         query::{About, Statement},
     },
     snapshot::{Backend, Group},
-    trino::{error, headers as names},
 };
 
 pub(crate) mod asked;
@@ -73,16 +72,12 @@ impl Refused {
         match self {
             Self::TooLarge(most) => answers::text(
                 StatusCode::PAYLOAD_TOO_LARGE,
-                format!("Error 413 Payload Too Large: the statement is larger than {most} bytes (data.maxStatementBytes)"),
+                &format!("the statement is larger than {most} bytes (data.maxStatementBytes)"),
             ),
-            Self::Slow => answers::text(
-                StatusCode::REQUEST_TIMEOUT,
-                "Error 408 Request Timeout: the statement did not arrive in time".to_owned(),
-            ),
-            Self::Broken => answers::text(
-                StatusCode::BAD_REQUEST,
-                "Error 400 Bad Request: the statement's body ended before its announced end".to_owned(),
-            ),
+            Self::Slow => answers::text(StatusCode::REQUEST_TIMEOUT, "the statement did not arrive in time"),
+            Self::Broken => {
+                answers::text(StatusCode::BAD_REQUEST, "the statement's body ended before its announced end")
+            }
         }
     }
 }
@@ -131,7 +126,7 @@ async fn dispatch(core: Arc<Core>, exchange: Arc<Exchange>, headers: HeaderMap, 
         metrics: Arc::clone(&chosen.group.metrics),
         kind: asked.kind,
         accepted: exchange.account.started(),
-        traceparent: exchange.trace.traceparent().cloned(),
+        traceparent: exchange.trace.header(),
     };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, lease, None).await
 }
@@ -258,7 +253,7 @@ async fn kill(
         metrics: Arc::clone(&chosen.group.metrics),
         kind: StatementKind::Utility,
         accepted: exchange.account.started(),
-        traceparent: exchange.trace.traceparent().cloned(),
+        traceparent: exchange.trace.header(),
     };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await
 }

@@ -92,7 +92,6 @@ impl Watch {
     /// The backend broke off in the middle of the page.
     pub(crate) fn broken(&mut self, past_next_uri: bool, error: &hyper::Error) {
         self.backend.live.metrics.failed(UpstreamError::Body);
-        passive::failed(&self.backend, UpstreamError::Body, false);
         self.shared.metrics.error(ErrorKind::UpstreamBody, self.exchange.account.label());
         tracing::warn!(
             event = "upstream_error", backend = self.backend.name.as_ref(), error_type = UpstreamError::Body.as_str(),

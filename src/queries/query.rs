@@ -18,7 +18,7 @@ use sluice_routing::{BackendName, GroupName, QueryId, StatementKind};
 use tokio::time::Instant;
 
 use crate::{
-    metrics::{GroupMetrics, QueryEvent, QueryStatus},
+    metrics::{GroupMetrics, QueryError, QueryEvent, QueryStatus},
     queries::Lease,
     trino::head::{PageError, State},
 };
@@ -152,7 +152,7 @@ impl Query {
         self.touch();
         let (status, error) = outcome(ending);
         if let Some(error) = error {
-            self.about.metrics.query_error(error.kind.as_str());
+            self.about.metrics.query_error(QueryError::parse(error.kind.as_str()));
         }
         let took = self.about.accepted.elapsed();
         self.about.metrics.query_ended(status, self.about.kind, took);

@@ -177,7 +177,7 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
         _ => {
             core.shared.metrics.routing_error(RoutingError::NoMatch);
             core.shared.metrics.error(ErrorKind::NoRoute, operation);
-            answers::text(StatusCode::NOT_FOUND, format!("Error 404 Not Found: {}", decision.why))
+            answers::text(StatusCode::NOT_FOUND, &decision.why.to_string())
         }
     }
 }
