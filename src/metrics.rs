@@ -1,0 +1,239 @@
+//! What Prometheus reads: counters, histograms and gauges under the names of `docs/METRICS.md`.
+//!
+//! `table` declares every metric once. Handles (`GroupMetrics`, `BackendMetrics`) are resolved when a configuration is
+//! taken over, with every series at 0, and kept in the snapshot, so that a request never looks up a label. Gauges about
+//! queries and backends are computed at scrape time from [`Living`]. Labels hold configured names and closed lists
+//! only: never a path, a query id, a user or SQL. The registry is private; nothing is global.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ahash::AHashMap;
+use prometheus::{Registry, TextEncoder, proto::MetricFamily};
+
+mod backend;
+mod family;
+mod gateway;
+mod group;
+mod labels;
+mod living;
+mod series;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    backend::BackendMetrics,
+    family::Declared,
+    group::{Answered, GroupMetrics},
+    labels::{
+        AdminOperation, AdminStatus, BackendState, Circuit, ErrorKind, Evicted, Lookup, Method,
+        Operation, Probe, QueryError, QueryEvent, QueryStatus, Reload, Retry, RoutingError,
+        Unavailable, UpstreamError,
+    },
+    living::{BackendGauge, InFlight, Living},
+};
+use self::{
+    gateway::Gateway,
+    table::{Kept, Set},
+};
+
+/// The content type of [`Metrics::encode`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// The label `routing_group` of requests that belong to no configured group.
+pub const UNKNOWN_GROUP: &str = "unknown";
+
+/// Why the metrics could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum MetricsError {
+    /// The table declares something that Prometheus does not allow.
+    #[error("cannot set up the metrics: {0}")]
+    Refused(#[from] prometheus::Error),
+}
+
+/// Every metric of the process.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    families: Arc<Kept>,
+    gateway: Gateway,
+    unknown: Arc<GroupMetrics>,
+    named: Mutex<Named>,
+}
+
+/// The handles that are at work, by name.
+#[derive(Debug, Default)]
+struct Named {
+    groups: AHashMap<Box<str>, Arc<GroupMetrics>>,
+    backends: AHashMap<(Box<str>, Box<str>), Arc<BackendMetrics>>,
+}
+
+impl Metrics {
+    /// Every metric that the gateway declares, for the golden file and the documentation.
+    pub fn declared() -> impl Iterator<Item = &'static Declared> {
+        table::KEPT.iter().chain(table::SCRAPED)
+    }
+
+    /// Registers every family and makes the series that need no configuration.
+    pub fn new() -> Result<Arc<Self>, MetricsError> {
+        let registry = Registry::new();
+        let families = Arc::new(Kept::register(&registry)?);
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(Arc::new(Self {
+            registry,
+            gateway: Gateway::resolve(&families),
+            unknown: Arc::new(GroupMetrics::resolve(UNKNOWN_GROUP, &families)),
+            named: Mutex::default(),
+            families,
+        }))
+    }
+
+    /// The counters of a configured group; the same ones for the same name until it is forgotten.
+    pub fn group(&self, name: &str) -> Arc<GroupMetrics> {
+        if name == UNKNOWN_GROUP {
+            return self.unknown();
+        }
+        let mut named = self.named();
+        let made = || Arc::new(GroupMetrics::resolve(name, &self.families));
+        Arc::clone(named.groups.entry(name.into()).or_insert_with(made))
+    }
+
+    /// The counters of requests that belong to no group.
+    pub fn unknown(&self) -> Arc<GroupMetrics> {
+        Arc::clone(&self.unknown)
+    }
+
+    /// The counters of a configured backend; the same ones for the same names until it is forgotten.
+    pub fn backend(&self, group: &str, backend: &str) -> Arc<BackendMetrics> {
+        let mut named = self.named();
+        let made = || Arc::new(BackendMetrics::resolve(group, backend, &self.families));
+        Arc::clone(named.backends.entry((group.into(), backend.into())).or_insert_with(made))
+    }
+
+    /// Removes the series of a group and of its backends; handles that are still held count into the void.
+    pub fn forget_group(&self, name: &str) {
+        let mut named = self.named();
+        named.backends.retain(|(group, _), backend| {
+            let stays = **group != *name;
+            if !stays {
+                backend.forget();
+            }
+            stays
+        });
+        if let Some(group) = named.groups.remove(name) {
+            group.forget();
+        }
+    }
+
+    /// Removes the series of a backend.
+    pub fn forget_backend(&self, group: &str, backend: &str) {
+        if let Some(gone) = self.named().backends.remove(&(group.into(), backend.into())) {
+            gone.forget();
+        }
+    }
+
+    /// Removes the series of a rule from every group.
+    pub fn forget_rule(&self, rule: &str) {
+        for group in self.named().groups.values() {
+            group.forget_rule(rule);
+        }
+    }
+
+    /// A request on the data port has ended: what it was for, what the client got, how long it took in all.
+    pub fn http_request(
+        &self,
+        operation: Operation,
+        method: &http::Method,
+        status: u16,
+        took: Duration,
+    ) {
+        self.gateway.http_request(&self.families, (operation, method.into()), status, took);
+    }
+
+    /// How much of a request's time was the gateway's own.
+    pub fn overhead(&self, operation: Operation, took: Duration) {
+        self.gateway.overhead_seconds.observe(operation, took);
+    }
+
+    /// A request on the data port went wrong.
+    pub fn error(&self, kind: ErrorKind, operation: Operation) {
+        if let Some(operations) = self.gateway.errors.of(kind) {
+            operations.count(operation);
+        }
+    }
+
+    /// The owner of a query id was searched.
+    pub fn route_lookup(&self, result: Lookup) {
+        self.gateway.lookups.count(result);
+    }
+
+    /// A statement found no way.
+    pub fn routing_error(&self, reason: RoutingError) {
+        self.gateway.routing_errors.count(reason);
+    }
+
+    /// A query's record went before its time.
+    pub fn evicted(&self, reason: Evicted) {
+        self.gateway.evicted.count(reason);
+    }
+
+    /// A data connection was opened; it counts until the guard goes.
+    #[must_use]
+    pub fn connection(&self) -> OpenConnection {
+        self.gateway.connections.inc();
+        OpenConnection(self.gateway.connections.clone())
+    }
+
+    /// The configuration was read again and taken over, or refused.
+    pub fn config_reload(&self, accepted: bool) {
+        self.gateway.reloaded(accepted);
+    }
+
+    /// An operator's command was answered.
+    pub fn admin_operation(&self, operation: AdminOperation, status: AdminStatus) {
+        if let Some(statuses) = self.gateway.admin.of(operation) {
+            statuses.count(status);
+        }
+    }
+
+    /// The page of metrics, in Prometheus' text format 0.0.4.
+    pub fn encode(&self, living: &dyn Living) -> String {
+        let mut families = self.registry.gather();
+        match living::gather(living) {
+            Ok(scraped) => families.extend(scraped),
+            Err(error) => tracing::error!(%error, "cannot compute the gauges of this scrape"),
+        }
+        families.sort_by(|a, b| a.name().cmp(b.name()));
+        text(&families)
+    }
+
+    fn named(&self) -> std::sync::MutexGuard<'_, Named> {
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One family at a time, so that one that cannot be written does not hide the others.
+fn text(families: &[MetricFamily]) -> String {
+    let mut page = String::new();
+    for family in families {
+        if let Err(error) = TextEncoder::new().encode_utf8(std::slice::from_ref(family), &mut page)
+        {
+            tracing::error!(%error, family = family.name(), "cannot write a metric family");
+        }
+    }
+    page
+}
+
+/// An open data connection.
+#[derive(Debug)]
+pub struct OpenConnection(prometheus::Gauge);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,176 @@
+//! The counters of one routing group.
+//!
+//! What must add up is counted in one place: `request` alone moves the three 503 counters and the histogram, so
+//! their sums are equal however a request ends.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use ahash::AHashMap;
+use arc_swap::ArcSwap;
+use prometheus::{Histogram, IntCounter};
+use sluice_routing::StatementKind;
+
+use crate::metrics::{
+    labels::{QueryError, QueryEvent, QueryStatus, Unavailable},
+    series::{Codes, PerLabel},
+    table::{Kept, Set},
+};
+
+/// What a client was told: a status, or a 503 with its reason.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answered {
+    /// A status; a bare 503 counts as the backend's own.
+    Status(u16),
+    /// A 503 of the gateway.
+    Unavailable(Unavailable),
+}
+
+impl From<u16> for Answered {
+    fn from(status: u16) -> Self {
+        Self::Status(status)
+    }
+}
+
+impl From<Unavailable> for Answered {
+    fn from(reason: Unavailable) -> Self {
+        Self::Unavailable(reason)
+    }
+}
+
+/// The counters of one routing group; every series exists from the start.
+#[derive(Debug)]
+pub struct GroupMetrics {
+    name: Box<str>,
+    families: Arc<Kept>,
+    /// Whether the series were removed; then nothing may bring one back.
+    gone: Mutex<bool>,
+    requests: Codes,
+    unavailable_answers: IntCounter,
+    request_seconds: Histogram,
+    unavailable: PerLabel<Unavailable, IntCounter>,
+    events: PerLabel<QueryEvent, IntCounter>,
+    queries: PerLabel<QueryStatus, PerLabel<StatementKind, IntCounter>>,
+    query_seconds: PerLabel<StatementKind, Histogram>,
+    query_errors: PerLabel<QueryError, IntCounter>,
+    /// By rule; copied when a rule is new, so that a decision reads without a lock.
+    decisions: ArcSwap<AHashMap<Box<str>, IntCounter>>,
+}
+
+impl GroupMetrics {
+    pub(super) fn resolve(name: &str, families: &Arc<Kept>) -> Self {
+        let kept = families;
+        // No resume driver exists yet, but the series does: KEDA and dashboards of XTrinode ask for it.
+        kept.resumes.with([name]);
+        kept.probe_seconds.with([name]);
+        let group = Self {
+            name: name.into(),
+            families: Arc::clone(families),
+            gone: Mutex::new(false),
+            requests: Codes::default(),
+            unavailable_answers: kept.unavailable_answers.with([name]),
+            request_seconds: kept.request_seconds.with([name]),
+            unavailable: PerLabel::resolve(|r: Unavailable| {
+                kept.unavailable.with([name, r.as_str()])
+            }),
+            events: PerLabel::resolve(|e: QueryEvent| kept.query_events.with([name, e.as_str()])),
+            queries: PerLabel::resolve(|status: QueryStatus| {
+                PerLabel::resolve(|kind: StatementKind| {
+                    kept.queries.with([name, status.as_str(), kind.as_str()])
+                })
+            }),
+            query_seconds: PerLabel::resolve(|kind: StatementKind| {
+                kept.query_seconds.with([name, kind.as_str()])
+            }),
+            query_errors: PerLabel::resolve(|e: QueryError| {
+                kept.query_errors.with([name, e.as_str()])
+            }),
+            decisions: ArcSwap::default(),
+        };
+        for status in ["200", "503"] {
+            kept.requests.with([name, status]);
+        }
+        group.rule("header");
+        group.rule("default");
+        group
+    }
+
+    /// A request on the data port has ended; called once for each, with its last byte.
+    pub fn request(&self, answered: impl Into<Answered>, took: Duration) {
+        let (status, reason) = match answered.into() {
+            Answered::Unavailable(reason) => (503, Some(reason)),
+            Answered::Status(503) => (503, Some(Unavailable::Upstream503)),
+            Answered::Status(status) => (status, None),
+        };
+        self.requests
+            .count(status, |code| self.unless_gone(|name, kept| kept.requests.with([name, code])));
+        if let Some(reason) = reason {
+            self.unavailable_answers.inc();
+            self.unavailable.count(reason);
+        }
+        self.request_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A query took this step.
+    pub fn query_event(&self, event: QueryEvent) {
+        self.events.count(event);
+    }
+
+    /// A query ended, this long after it was accepted.
+    pub fn query_ended(&self, status: QueryStatus, kind: StatementKind, took: Duration) {
+        if let Some(kinds) = self.queries.of(status) {
+            kinds.count(kind);
+        }
+        self.query_seconds.observe(kind, took);
+    }
+
+    /// A query failed with an error of this class.
+    pub fn query_error(&self, class: QueryError) {
+        self.query_errors.count(class);
+    }
+
+    /// A statement was claimed by this rule (`header` and `default` are those that need no configuration).
+    pub fn decided(&self, rule: &str) {
+        if let Some(counter) = self.decisions.load().get(rule) {
+            return counter.inc();
+        }
+        self.rule(rule);
+        if let Some(counter) = self.decisions.load().get(rule) {
+            counter.inc();
+        }
+    }
+
+    /// Makes the series of a configured rule that leads to this group.
+    pub fn rule(&self, rule: &str) {
+        let Some(counter) = self.unless_gone(|name, kept| kept.decisions.with([name, rule])) else {
+            return;
+        };
+        self.decisions.rcu(|known| {
+            let mut known = AHashMap::clone(known);
+            known.insert(rule.into(), counter.clone());
+            known
+        });
+    }
+
+    pub(super) fn forget_rule(&self, rule: &str) {
+        self.decisions.rcu(|known| {
+            let mut known = AHashMap::clone(known);
+            known.remove(rule);
+            known
+        });
+        self.families.forget(&[("routing_group", &self.name), ("rule", rule)]);
+    }
+
+    pub(super) fn forget(&self) {
+        let mut gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        *gone = true;
+        self.families.forget(&[("routing_group", &self.name)]);
+    }
+
+    fn unless_gone<T>(&self, make: impl FnOnce(&str, &Kept) -> T) -> Option<T> {
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        (!*gone).then(|| make(&self.name, &self.families))
+    }
+}

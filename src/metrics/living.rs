@@ -1,0 +1,103 @@
+//! Gauges about queries and backends, computed from what lives at the moment of the scrape.
+//!
+//! Each scrape fills families of its own and throws them away: nothing is reset while someone else reads, a group
+//! that went leaves no series behind, and no forgotten decrement can make a gauge drift.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use prometheus::{Registry, proto::MetricFamily};
+
+use crate::metrics::{
+    labels::BackendState,
+    table::{Scraped, Set},
+};
+
+/// What lives, as the page of metrics needs to know it.
+pub trait Living: Send + Sync {
+    /// One entry for each configured group and state, zeros included.
+    fn in_flight(&self) -> Vec<InFlight>;
+
+    /// One entry for each backend at work.
+    fn backends(&self) -> Vec<BackendGauge>;
+
+    /// How many query records are held.
+    fn tracked_queries(&self) -> u64;
+
+    /// Whether `/readyz` answers 200.
+    fn ready(&self) -> bool;
+}
+
+/// The queries of one group in one state.
+#[derive(Clone, Debug)]
+pub struct InFlight {
+    /// The label `routing_group`.
+    pub group: Arc<str>,
+    /// The label `namespace`.
+    pub namespace: Arc<str>,
+    /// The label `xtrinode`.
+    pub xtrinode: Arc<str>,
+    /// Trino's word, `RESUMING` or `UNKNOWN`.
+    pub state: &'static str,
+    /// How many.
+    pub count: u64,
+}
+
+/// One backend as it stands.
+#[derive(Clone, Debug)]
+pub struct BackendGauge {
+    /// The label `routing_group`.
+    pub group: Arc<str>,
+    /// The label `backend`.
+    pub backend: Arc<str>,
+    /// A word of `BackendState`.
+    pub state: &'static str,
+    /// 0 closed, 1 half-open, 2 open.
+    pub circuit: u8,
+    /// Queries that have not ended.
+    pub in_flight: u64,
+}
+
+/// The families of this moment.
+pub(super) fn gather(living: &dyn Living) -> Result<Vec<MetricFamily>, prometheus::Error> {
+    let registry = Registry::new();
+    let scraped = Scraped::register(&registry)?;
+    scraped.tracked.set([], as_f64(living.tracked_queries()));
+    scraped.ready.set([], if living.ready() { 1.0 } else { 0.0 });
+    let queries = living.in_flight();
+    let backends = living.backends();
+    for each in &queries {
+        let labels = [&*each.namespace, &*each.xtrinode, &*each.group, each.state];
+        scraped.in_flight.set(labels, as_f64(each.count));
+    }
+    let groups: BTreeSet<&str> = queries.iter().map(|each| &*each.group).collect();
+    scraped.groups.set([], as_f64(groups.len() as u64));
+    fill_backends(&scraped, groups, &backends);
+    Ok(registry.gather())
+}
+
+fn fill_backends<'a>(
+    scraped: &Scraped,
+    mut groups: BTreeSet<&'a str>,
+    backends: &'a [BackendGauge],
+) {
+    groups.extend(backends.iter().map(|each| &*each.group));
+    for group in groups {
+        for state in BackendState::ALL {
+            scraped.backends.set([group, state.as_str()], 0.0);
+        }
+    }
+    for each in backends {
+        let names = [&*each.group, &*each.backend];
+        let healthy = each.state == BackendState::Healthy.as_str();
+        scraped.backends.with([&*each.group, each.state]).inc();
+        scraped.backend_up.set(names, if healthy { 1.0 } else { 0.0 });
+        scraped.backend_in_flight.set(names, as_f64(each.in_flight));
+        scraped.circuit.set(names, f64::from(each.circuit));
+    }
+}
+
+/// Prometheus counts in doubles; no count here comes near 2^53.
+#[expect(clippy::cast_precision_loss, reason = "counts of queries stay far below 2^53")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}

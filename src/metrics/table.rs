@@ -1,0 +1,181 @@
+//! Every metric, once: its kind, name, labels, buckets and help. Registration, the scrape and the golden file
+//! `tests/golden/metrics.txt` all come from this table.
+//!
+//! `kept` families live in the registry and are counted as things happen. `scraped` ones are computed anew for each
+//! scrape from what lives (see `Living`), so that they can neither leak nor flicker.
+
+use prometheus::Registry;
+
+use crate::metrics::family::{Counters, Declared, Family, Gauges, Histograms};
+
+/// Seconds: a request on the data port, held time included.
+const REQUEST: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+/// Seconds: one HTTP exchange, long polls included.
+const HTTP: &[f64] = &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Seconds: a whole query.
+const QUERY: &[f64] = &[
+    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+    1800.0, 3600.0,
+];
+/// Seconds: what the gateway itself costs.
+const OVERHEAD: &[f64] =
+    &[0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+
+/// One half of the table.
+pub(super) trait Set: Sized {
+    /// Makes the families and puts them into a registry.
+    fn register(registry: &Registry) -> Result<Self, prometheus::Error>;
+
+    /// Removes every series that bears all of these labels.
+    fn forget(&self, labels: &[(&str, &str)]);
+}
+
+const fn count(labels: &[&str]) -> usize {
+    labels.len()
+}
+
+macro_rules! table {
+    ($(
+        $(#[$about:meta])* $set:ident as $list:ident {
+            $($field:ident: $kind:ident $name:literal [$($label:literal),*] $(le $buckets:ident)? $help:literal;)+
+        }
+    )+) => {$(
+        $(#[$about])*
+        #[derive(Debug)]
+        pub(super) struct $set {
+            $(pub(super) $field: $kind<{ count(&[$($label),*]) }>,)+
+        }
+
+        $(#[$about])*
+        pub(super) const $list: &[Declared] = &[$(Declared {
+            kind: <$kind<{ count(&[$($label),*]) }> as Family>::KIND,
+            name: $name,
+            labels: &[$($label),*],
+            buckets: table!(@buckets $($buckets)?),
+            help: $help,
+        },)+];
+
+        impl Set for $set {
+            fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+                let mut declared = $list.iter();
+                $(let $field = next::<$kind<{ count(&[$($label),*]) }>>(&mut declared, registry)?;)+
+                Ok(Self { $($field,)+ })
+            }
+
+            fn forget(&self, labels: &[(&str, &str)]) {
+                $(self.$field.forget(labels);)+
+            }
+        }
+    )+};
+    (@buckets $buckets:ident) => { $buckets };
+    (@buckets) => { &[] };
+}
+
+fn next<F: Family>(
+    declared: &mut std::slice::Iter<'_, Declared>,
+    registry: &Registry,
+) -> Result<F, prometheus::Error> {
+    let declared =
+        declared.next().ok_or_else(|| prometheus::Error::Msg("table too short".into()))?;
+    let family = F::build(declared)?;
+    registry.register(family.collector())?;
+    Ok(family)
+}
+
+table! {
+    /// Counted as things happen.
+    Kept as KEPT {
+        // XTrinode's names: never renamed.
+        requests: Counters "gateway_requests_total" ["routing_group", "status_code"]
+            "Requests on the data port by the status the client got (499: the client left).";
+        unavailable_answers: Counters "gateway_503_total" ["routing_group"]
+            "503s sent to clients, whatever their origin.";
+        resumes: Counters "gateway_auto_resume_total" ["routing_group"]
+            "Resumes started, one for each single flight.";
+        request_seconds: Histograms "gateway_request_duration_seconds" ["routing_group"] le REQUEST
+            "From the head of a request to the last byte of its answer, time held included.";
+        // Capacity.
+        unavailable: Counters "gateway_unavailable_total" ["routing_group", "reason"]
+            "Why each 503 was sent.";
+        // Queries.
+        queries: Counters "gateway_queries_total" ["routing_group", "status", "statement_type"]
+            "Queries that ended.";
+        query_events: Counters "gateway_query_events_total" ["routing_group", "event"]
+            "Steps in the life of queries.";
+        query_errors: Counters "gateway_query_errors_total" ["routing_group", "error_type"]
+            "Queries that failed, by Trino's class of error.";
+        query_seconds: Histograms "gateway_query_duration_seconds" ["routing_group", "statement_type"] le QUERY
+            "From the acceptance of a query to its end.";
+        evicted: Counters "gateway_tracked_queries_evicted_total" ["reason"]
+            "Query records that went before their time (ttl: the client stopped polling).";
+        // Protocol.
+        http_requests: Counters "gateway_http_requests_total" ["operation", "method", "status_code"]
+            "Requests on the data port by what they were for.";
+        http_seconds: Histograms "gateway_http_request_duration_seconds" ["operation"] le HTTP
+            "From the head of a request to the last byte of its answer, by what it was for.";
+        connections: Gauges "gateway_client_connections_active" []
+            "Open data connections.";
+        errors: Counters "gateway_errors_total" ["type", "operation"]
+            "Requests on the data port that went wrong.";
+        // Routing.
+        decisions: Counters "gateway_routing_decisions_total" ["routing_group", "rule"]
+            "Statements by the rule that claimed them and the group that served them.";
+        routing_errors: Counters "gateway_routing_errors_total" ["reason"]
+            "Statements that found no way.";
+        lookups: Counters "gateway_route_lookups_total" ["result"]
+            "Searches for the owner of a query id.";
+        // Upstream.
+        upstream_requests: Counters "gateway_upstream_requests_total" ["routing_group", "backend", "status_code"]
+            "Attempts that a backend answered.";
+        upstream_seconds: Histograms "gateway_upstream_request_duration_seconds" ["routing_group", "backend"] le REQUEST
+            "How long one attempt at a backend took.";
+        upstream_errors: Counters "gateway_upstream_errors_total" ["routing_group", "backend", "error_type"]
+            "Attempts that failed.";
+        upstream_retries: Counters "gateway_upstream_retries_total" ["routing_group", "backend", "reason"]
+            "Requests sent again after a failure at this backend.";
+        probes: Counters "gateway_health_checks_total" ["routing_group", "backend", "result"]
+            "Health probes.";
+        probe_seconds: Histograms "gateway_health_check_duration_seconds" ["routing_group"] le HTTP
+            "How long health probes took.";
+        circuit_changes: Counters "gateway_circuit_breaker_transitions_total" ["routing_group", "backend", "to"]
+            "Changes of the circuit.";
+        overhead_seconds: Histograms "gateway_overhead_seconds" ["operation"] le OVERHEAD
+            "Request time without upstream time and resume wait: is it the gateway?";
+        // The gateway itself.
+        up: Gauges "gateway_up" []
+            "Always 1.";
+        started: Gauges "gateway_start_time_seconds" []
+            "When the gateway started, in Unix time.";
+        build: Gauges "gateway_build_info" ["version", "revision", "rustc"]
+            "Always 1; what runs is in the labels.";
+        reloads: Counters "gateway_config_reloads_total" ["result"]
+            "Reloads of the configuration.";
+        reload_successful: Gauges "gateway_config_last_reload_successful" []
+            "Whether the last load of the configuration was accepted.";
+        reload_time: Gauges "gateway_config_last_reload_timestamp_seconds" []
+            "When the configuration was last loaded or refused, in Unix time.";
+        admin_operations: Counters "gateway_admin_operations_total" ["operation", "status"]
+            "Operators' commands (rejected: not authorised, or not understood).";
+    }
+
+    /// Computed anew for each scrape.
+    Scraped as SCRAPED {
+        in_flight: Gauges "xtrinode_gateway_inflight_queries" ["namespace", "xtrinode", "routing_group", "state"]
+            "Queries accepted and not ended that this replica owns.";
+        tracked: Gauges "gateway_tracked_queries" []
+            "Query records held.";
+        groups: Gauges "gateway_routing_groups" []
+            "Routing groups at work.";
+        backends: Gauges "gateway_backends" ["routing_group", "state"]
+            "Backends by state.";
+        backend_up: Gauges "gateway_backend_up" ["routing_group", "backend"]
+            "Whether the backend is healthy.";
+        backend_in_flight: Gauges "gateway_backend_inflight_queries" ["routing_group", "backend"]
+            "Queries at this backend that have not ended.";
+        circuit: Gauges "gateway_circuit_breaker_state" ["routing_group", "backend"]
+            "0 closed, 1 half-open, 2 open.";
+        ready: Gauges "gateway_ready" []
+            "Whether /readyz answers 200.";
+    }
+}
