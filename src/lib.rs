@@ -1,12 +1,15 @@
-//! Sluice, a Trino-compatible routing gateway, in reading order: the only assembly first, the foundations last.
+//! Sluice, a Trino-compatible routing gateway.
+//!
+//! In reading order: `proxy` carries requests, `queries` remembers them, `backends` knows the coordinators, `snapshot`
+//! is what requests read, `trino` is the wire; `config`, `metrics`, `telemetry` and `lifecycle` are what the names say.
 #![forbid(unsafe_code)]
 
+pub mod backends;
+pub mod config;
+pub mod lifecycle;
+pub mod metrics;
 pub mod proxy;
 pub mod queries;
-pub mod backends;
 pub mod snapshot;
-pub mod config;
-pub mod trino;
-pub mod metrics;
 pub mod telemetry;
-pub mod lifecycle;
+pub mod trino;

@@ -61,3 +61,8 @@ pub struct Shared {
     /// When the process began, for `uptime`.
     pub(crate) started: tokio::time::Instant,
 }
+
+impl Shared {
+    /// Takes notice of an OAuth2 challenge that passes by; comes with its room.
+    pub(crate) fn challenges(&self, _backend: &crate::snapshot::Backend, _headers: &http::HeaderMap) {}
+}

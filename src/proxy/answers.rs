@@ -10,7 +10,6 @@ use http::{
     HeaderValue, StatusCode,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
-use sluice_routing::GroupName;
 
 use crate::{
     lifecycle::Phase,
@@ -49,10 +48,10 @@ pub(crate) fn wrong_method() -> Response {
 }
 
 /// 503 in words, with the reason where programs find it (observability.md 1.1).
-pub(crate) fn unavailable(exchange: &Exchange, group: &GroupName, reason: Unavailable, why: &str) -> Response {
+pub(crate) fn unavailable(exchange: &Exchange, group: &str, reason: Unavailable, why: &str) -> Response {
     exchange.account.unavailable(reason);
     tracing::warn!(
-        event = "capacity_absent", routing_group = group.as_ref(), reason = reason.as_str(),
+        event = "capacity_absent", routing_group = group, reason = reason.as_str(),
         retry_after_s = RETRY_AFTER_SECONDS, trace_id = exchange.trace.trace_id(), "no capacity for a request"
     );
     let words = format!(
@@ -70,10 +69,11 @@ pub(crate) fn unavailable(exchange: &Exchange, group: &GroupName, reason: Unavai
 /// `GET /v1/info`.
 pub(crate) fn server_info(core: &Core, exchange: &Exchange) -> Response {
     exchange.account.operation(Operation::Info);
+    let version = version(exchange);
     let ours = OurInfo {
         node_id: &core.shared.instance,
         state: our_state(core),
-        version: version(exchange).as_ref(),
+        version: &version,
         environment: &exchange.snapshot.config.info.environment,
         uptime: core.shared.started.elapsed(),
     };

@@ -335,20 +335,12 @@ fn note(query: &Query, followed: &Followed, status: StatusCode) {
 }
 
 fn nobody_to_ask(exchange: &Exchange) -> Response {
-    let name = sluice_routing::GroupName::parse("unknown");
-    match name {
-        Ok(name) => answers::unavailable(
-            exchange,
-            &name,
-            Unavailable::NoBackend,
-            "the coordinator of this query cannot be told yet",
-        ),
-        Err(_) => answers::not_found(),
-    }
+    let why = "the coordinator of this query cannot be told yet";
+    answers::unavailable(exchange, "query", Unavailable::NoBackend, why)
 }
 
 fn failed_page(core: &Core, exchange: &Exchange, backend: &Backend) -> Response {
     core.shared.metrics.error(ErrorKind::UpstreamBody, exchange.account.label());
     let why = "the coordinator of this query broke off in the middle of an answer";
-    answers::unavailable(exchange, &backend.group, Unavailable::NoBackend, why)
+    answers::unavailable(exchange, backend.group.as_str(), Unavailable::NoBackend, why)
 }

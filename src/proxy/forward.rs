@@ -232,7 +232,7 @@ pub(crate) fn failed(core: &Core, exchange: &Exchange, group: &GroupName, failur
         Failure::Unsendable(why) => answers::text(StatusCode::BAD_REQUEST, why),
         Failure::Connect(_) | Failure::Lost(_) => {
             core.shared.metrics.error(ErrorKind::UpstreamConnect, operation);
-            answers::unavailable(exchange, group, Unavailable::NoBackend, "its coordinator cannot be reached")
+            answers::unavailable(exchange, group.as_str(), Unavailable::NoBackend, "its coordinator cannot be reached")
         }
     }
 }

@@ -24,11 +24,7 @@ use crate::{
 pub(crate) async fn forward(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>) -> Response {
     let nobody = Arc::clone(&exchange);
     forward_or(core, exchange, request, move || {
-        let name = nobody.snapshot.groups.first().map(|group| group.name.clone());
-        match name {
-            Some(name) => answers::unavailable(&nobody, &name, Unavailable::NoBackend, "no running coordinator"),
-            None => answers::no_such_path(),
-        }
+        answers::unavailable(&nobody, "gateway", Unavailable::NoBackend, "no running coordinator")
     })
     .await
 }

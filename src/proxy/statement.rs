@@ -11,10 +11,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, uri::PathAndQuery};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use sluice_routing::{Outcome, QueryId, StatementKind};
+use sluice_routing::{QueryId, StatementKind};
 
 use crate::{
-    metrics::{ErrorKind, Lookup, Operation, QueryEvent, QueryStatus, Retry, Unavailable},
+    metrics::{ErrorKind, Lookup, Operation, QueryEvent, QueryStatus, Retry},
     proxy::{
         answers,
         core::Core,
@@ -30,7 +30,7 @@ use crate::{
         Lease, Query,
         query::{About, Statement},
     },
-    snapshot::{Backend, Group},
+    snapshot::Backend,
 };
 
 pub(crate) mod asked;
@@ -239,7 +239,7 @@ async fn kill(
     exchange.account.operation(Operation::QueryKill);
     let present = core.shared.table.present_id(target);
     let body = if present == target { body } else { replace_id(&body, target, present) };
-    let owner::Owner::Known(backend, _) = owner::find(&core.shared, &exchange, present) else {
+    let owner::Owner::Known(backend, _) = owner::find(&core.shared, &exchange.snapshot, &exchange, present) else {
         // Nobody known owns it: any coordinator of the group says so in Trino's own words.
         return dispatch(core, exchange, headers, body, asked).await;
     };

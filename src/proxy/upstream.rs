@@ -3,7 +3,7 @@
 //! Each data thread has a client of its own: a pooled connection lives on the runtime that made it. The client
 //! resends a request by itself only when a reused connection never began it, which is safe for a POST too.
 
-use std::{error::Error as _, io, time::Duration};
+use std::{error::Error, io, time::Duration};
 
 use axum::body::Body;
 use http::{Request, Response};
@@ -101,8 +101,13 @@ impl Failure {
     }
 }
 
-fn chain<'a>(error: &'a (dyn std::error::Error + 'static)) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
-    std::iter::successors(Some(error), |error| error.source())
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next = Some(error);
+    std::iter::from_fn(move || {
+        let this = next?;
+        next = this.source();
+        Some(this)
+    })
 }
 
 fn io_kind(error: &hyper_util::client::legacy::Error) -> Option<io::ErrorKind> {
@@ -110,7 +115,7 @@ fn io_kind(error: &hyper_util::client::legacy::Error) -> Option<io::ErrorKind> {
 }
 
 fn hyper_error(error: &hyper_util::client::legacy::Error) -> Option<&hyper::Error> {
-    error.source().and_then(|_| chain(error).find_map(|cause| cause.downcast_ref::<hyper::Error>()))
+    chain(error).find_map(|cause| cause.downcast_ref::<hyper::Error>())
 }
 
 fn chain_says(error: &hyper_util::client::legacy::Error, words: &str) -> bool {

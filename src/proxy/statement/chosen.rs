@@ -172,7 +172,7 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
                 (_, _, true) => (Unavailable::Draining, "its backends are draining"),
                 _ => (Unavailable::NoBackend, "no running coordinator, and nothing is set up to wake one"),
             };
-            answers::unavailable(exchange, &group.name, reason, words)
+            answers::unavailable(exchange, group.name.as_str(), reason, words)
         }
         _ => {
             core.shared.metrics.routing_error(RoutingError::NoMatch);
