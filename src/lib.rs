@@ -5,3 +5,4 @@ pub mod config;
 pub mod lifecycle;
 pub mod metrics;
 pub mod telemetry;
+pub mod trino;

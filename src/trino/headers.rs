@@ -1,0 +1,137 @@
+//! Header names, and what may not travel: hop-by-hop headers, and encodings that we cannot read.
+
+use http::HeaderMap;
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
+    COOKIE, FORWARDED, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
+
+macro_rules! names {
+    ($($constant:ident = $name:literal;)*) => {
+        $(#[doc = concat!("`", $name, "` (names are case-insensitive).")]
+        pub const $constant: HeaderName = HeaderName::from_static($name);)*
+    };
+}
+
+names! {
+    X_TRINO_USER = "x-trino-user";
+    X_TRINO_ORIGINAL_USER = "x-trino-original-user";
+    X_TRINO_SOURCE = "x-trino-source";
+    X_TRINO_CATALOG = "x-trino-catalog";
+    X_TRINO_SCHEMA = "x-trino-schema";
+    X_TRINO_CLIENT_TAGS = "x-trino-client-tags";
+    X_TRINO_PREPARED_STATEMENT = "x-trino-prepared-statement";
+    X_TRINO_TRANSACTION_ID = "x-trino-transaction-id";
+    X_TRINO_STARTED_TRANSACTION_ID = "x-trino-started-transaction-id";
+    X_TRINO_CLEAR_TRANSACTION_ID = "x-trino-clear-transaction-id";
+    X_TRINO_QUERY_DATA_ENCODING = "x-trino-query-data-encoding";
+    X_TRINO_ROUTING_GROUP = "x-trino-routing-group";
+    X_PRESTO_USER = "x-presto-user";
+    X_PRESTO_ORIGINAL_USER = "x-presto-original-user";
+    X_PRESTO_SOURCE = "x-presto-source";
+    X_PRESTO_CATALOG = "x-presto-catalog";
+    X_PRESTO_SCHEMA = "x-presto-schema";
+    X_PRESTO_CLIENT_TAGS = "x-presto-client-tags";
+    X_PRESTO_PREPARED_STATEMENT = "x-presto-prepared-statement";
+    X_PRESTO_TRANSACTION_ID = "x-presto-transaction-id";
+    X_PRESTO_STARTED_TRANSACTION_ID = "x-presto-started-transaction-id";
+    X_PRESTO_CLEAR_TRANSACTION_ID = "x-presto-clear-transaction-id";
+    X_PRESTO_QUERY_DATA_ENCODING = "x-presto-query-data-encoding";
+    X_FORWARDED_FOR = "x-forwarded-for";
+    X_FORWARDED_HOST = "x-forwarded-host";
+    X_FORWARDED_PORT = "x-forwarded-port";
+    X_FORWARDED_PREFIX = "x-forwarded-prefix";
+    X_FORWARDED_PROTO = "x-forwarded-proto";
+    X_REQUEST_ID = "x-request-id";
+    X_TRACE_ID = "x-trace-id";
+    TRACEPARENT = "traceparent";
+    TRACESTATE = "tracestate";
+    BAGGAGE = "baggage";
+    KEEP_ALIVE = "keep-alive";
+    PROXY_CONNECTION = "proxy-connection";
+}
+
+/// Meant for one connection only (RFC 9110 section 7.6.1, and what older ones add).
+const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// What `Connection` may not take away: who asks, what the message is, and where it came from. A sender must not list
+/// these there; one that does wants the next hop to see another request than we did.
+const END_TO_END: [HeaderName; 8] = [
+    AUTHORIZATION,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    COOKIE,
+    FORWARDED,
+    HOST,
+    TRACEPARENT,
+];
+const END_TO_END_PREFIXES: [&str; 5] =
+    ["x-trino-", "x-presto-", "x-forwarded-", "x-gateway-", "x-request-id"];
+
+/// Removes the hop-by-hop headers and those that `Connection` lists, but for end-to-end ones of ours and Trino's.
+pub fn hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        for name in listed(headers) {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
+    let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let names = lines.flat_map(|line| line.split(',')).map(str::trim);
+    names
+        .filter_map(|name| HeaderName::try_from(name).ok())
+        .filter(|name| !is_end_to_end(name))
+        .collect()
+}
+
+fn is_end_to_end(name: &HeaderName) -> bool {
+    END_TO_END.contains(name)
+        || END_TO_END_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+}
+
+/// Removes every forwarding header, `Forwarded` and all that begin with `x-forwarded-`: a Trino with default settings
+/// refuses any of them with 406.
+pub fn forwarding(headers: &mut HeaderMap) {
+    headers.remove(FORWARDED);
+    let ours = headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-"));
+    for name in ours.cloned().collect::<Vec<_>>() {
+        headers.remove(name);
+    }
+}
+
+/// The `Accept-Encoding` to send on: what the client takes of identity, gzip and zstd, in its order and with its
+/// weights. `None` when the client sent none, which Trino answers with identity.
+pub fn readable_encodings(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(ACCEPT_ENCODING).iter().peekable();
+    lines.peek()?;
+    let items =
+        lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim);
+    let kept: Vec<&str> = items.filter(|item| is_readable(item)).collect();
+    let value = if kept.is_empty() { "identity".to_owned() } else { kept.join(", ") };
+    HeaderValue::try_from(value).ok()
+}
+
+fn is_readable(item: &str) -> bool {
+    let coding = item.split(';').next().unwrap_or_default().trim();
+    ["gzip", "x-gzip", "zstd", "identity"].iter().any(|name| coding.eq_ignore_ascii_case(name))
+}
+
+#[cfg(test)]
+mod tests;
