@@ -5,6 +5,7 @@
 //! It does no I/O and decides nothing: `sluice_routing::decide` does.
 
 use std::{
+    fmt,
     sync::{Arc, atomic::AtomicU32},
     time::SystemTime,
 };
@@ -81,8 +82,10 @@ pub struct Backend {
     pub version: Option<Arc<str>>,
     /// The last probe's end.
     pub last_check: Option<SystemTime>,
-    /// Whether the file no longer names it.
+    /// Whether the file no longer names it, or names another address under its name.
     pub retired: bool,
+    /// The name that it bore while the file named it, if another backend bears that name now.
+    pub formerly: Option<BackendName>,
     /// What moves while the snapshot stands.
     pub live: Arc<Live>,
 }
@@ -96,6 +99,28 @@ pub struct BackendUrl {
     pub authority: http::uri::Authority,
     /// The path before Trino's own, without a slash at its end; mostly empty.
     pub base_path: Arc<str>,
+}
+
+impl BackendUrl {
+    /// Takes `http://host:port/base` apart; fails with what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let uri: http::Uri = text.parse().map_err(|problem| format!("`{text}`: {problem}"))?;
+        let parts = uri.into_parts();
+        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
+            return Err(format!("`{text}` names no scheme and host"));
+        };
+        if authority.as_str().contains('@') {
+            return Err(format!("`{}` names a user; clients bring their own", authority.host()));
+        }
+        let path = parts.path_and_query.as_ref().map_or("", http::uri::PathAndQuery::path);
+        Ok(Self { scheme, authority, base_path: path.trim_end_matches('/').into() })
+    }
+}
+
+impl fmt::Display for BackendUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.base_path)
+    }
 }
 
 /// What the metric `gateway_backends` and the status page call it.
@@ -137,9 +162,15 @@ pub enum Circuit {
     Open,
 }
 
+/// Which backend of the fold is meant: unlike a name, a seat is never given to another address.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Seat(pub u64);
+
 /// The moving part of a backend; it outlives snapshots and reloads.
 #[derive(Debug)]
 pub struct Live {
+    /// Whose it is.
+    pub seat: Seat,
     /// Queries that have not ended.
     pub load: Load,
     /// Its counters.
@@ -151,19 +182,52 @@ pub struct Live {
 }
 
 /// What the data plane notices of a backend and the control plane must know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Report {
     /// Failures in a row reached the limit of the circuit.
-    Tripped(BackendName),
+    Tripped(Seat),
     /// A connection was refused or timed out: probe it now.
-    Unreachable(BackendName),
+    Unreachable(Seat),
     /// An answer carried a query id of a process that the snapshot does not know.
-    Coordinator(BackendName, CoordinatorId),
+    Coordinator(Seat, CoordinatorId),
 }
 
 /// Where the current snapshot is read.
 #[derive(Clone, Debug)]
 pub struct Current(Arc<ArcSwap<Snapshot>>);
+
+impl BackendState {
+    /// The word in metrics, logs and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+            Self::Resuming => "resuming",
+            Self::Draining => "draining",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
+impl Circuit {
+    /// The value of `gateway_circuit_breaker_state`.
+    pub const fn as_u8(self) -> u8 {
+        match self {
+            Self::Closed => 0,
+            Self::HalfOpen => 1,
+            Self::Open => 2,
+        }
+    }
+
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half-open",
+            Self::Open => "open",
+        }
+    }
+}
 
 impl Current {
     /// Starts with a first snapshot.
@@ -191,6 +255,18 @@ impl Snapshot {
     /// The group of that name.
     pub fn group(&self, name: &GroupName) -> Option<&Arc<Group>> {
         self.groups.iter().find(|group| &group.name == name)
+    }
+
+    /// The backend that a marker or the query table means by `name` for a query of that coordinator process.
+    ///
+    /// Mostly the one of that name; if a reload gave the name to another address, queries of the old process
+    /// still go to the old one.
+    pub fn bound(&self, name: &BackendName, of: CoordinatorId) -> Option<&Arc<Backend>> {
+        self.coordinators
+            .get(&of)
+            .and_then(|owner| self.backends.get(owner))
+            .filter(|owner| owner.formerly.as_ref() == Some(name))
+            .or_else(|| self.backends.get(name))
     }
 
     /// Whether the gateway stands before more than one backend, so that a page must be kept on its own.

@@ -1,0 +1,70 @@
+//! How long a prober rests between two probes.
+
+use std::time::Duration;
+
+use crate::backends::{health::Sign, jitter, plan::Tempo};
+
+/// A starting coordinator is ready any moment, and clients wait for it.
+const WHILE_STARTING: std::ops::RangeInclusive<u64> = 200..=500;
+
+/// Where nothing listens, a long pause of the JVM cannot be the reason: ask again soon, until `fall` is reached.
+const WHILE_REFUSED: Duration = Duration::from_millis(400);
+
+/// Between two probes that were asked for, so that a flood of failures is no flood of probes.
+pub(crate) const MIN_GAP: Duration = Duration::from_millis(50);
+
+/// What the pace depends on beside the configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Pace {
+    refused_in_row: u32,
+}
+
+impl Pace {
+    /// The rest after a probe that said that; `refused`: no connection came about.
+    pub(crate) fn after(&mut self, sign: Sign, refused: bool, tempo: Tempo) -> Duration {
+        self.refused_in_row = if refused { self.refused_in_row.saturating_add(1) } else { 0 };
+        let usual = jitter::around(tempo.interval);
+        match sign {
+            Sign::Starting => usual.min(jitter::within(WHILE_STARTING)),
+            Sign::Failed if (1..tempo.fall).contains(&self.refused_in_row) => {
+                usual.min(jitter::around(WHILE_REFUSED))
+            }
+            Sign::Ready | Sign::Failed => usual,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEMPO: Tempo =
+        Tempo { interval: Duration::from_secs(5), timeout: Duration::from_secs(2), fall: 3 };
+
+    #[test]
+    fn the_usual_rest_is_spread() {
+        for _ in 0..1000 {
+            let rest = Pace::default().after(Sign::Ready, false, TEMPO);
+            assert!((4.0..=6.0).contains(&rest.as_secs_f64()), "{rest:?}");
+        }
+    }
+
+    #[test]
+    fn a_starting_backend_is_asked_often() {
+        for _ in 0..1000 {
+            let rest = Pace::default().after(Sign::Starting, false, TEMPO).as_millis();
+            assert!((200..=500).contains(&rest), "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_refused_connection_is_tried_again_soon_until_the_fall_is_reached() {
+        let mut pace = Pace::default();
+        let short = |rest: Duration| rest < Duration::from_secs(1);
+        assert!(short(pace.after(Sign::Failed, true, TEMPO)));
+        assert!(short(pace.after(Sign::Failed, true, TEMPO)));
+        assert!(!short(pace.after(Sign::Failed, true, TEMPO)));
+        assert!(!short(pace.after(Sign::Failed, false, TEMPO)), "a time-out may be a pause");
+        assert!(short(pace.after(Sign::Failed, true, TEMPO)));
+    }
+}

@@ -1,0 +1,169 @@
+//! What the fold knows of one backend, and how it looks from outside.
+//!
+//! A record is a name at an address: the same name at another address is another record, so that queries of the
+//! old process still find it. Only `truth` changes it.
+
+use std::{
+    sync::{Arc, atomic::AtomicU32, atomic::Ordering},
+    time::SystemTime,
+};
+
+use sluice_routing::{Availability, BackendName, CoordinatorId, GroupName, Load};
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    backends::{
+        circuit::Gate,
+        health::{Health, Verdict},
+        plan::PlannedBackend,
+    },
+    metrics::BackendMetrics,
+    snapshot::{Backend, BackendState, Circuit, Live, Mark, Report, Seat},
+    trino::uris::Capabilities,
+};
+
+/// One backend, configured or retired.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) group: GroupName,
+    pub(crate) planned: PlannedBackend,
+    pub(crate) live: Arc<Live>,
+    pub(crate) health: Health,
+    pub(crate) gate: Gate,
+    pub(crate) capabilities: Option<Capabilities>,
+    pub(crate) starting: bool,
+    pub(crate) version: Option<Arc<str>>,
+    pub(crate) coordinator: Option<Learned>,
+    pub(crate) last_check: Option<SystemTime>,
+    pub(crate) retired: Option<Retirement>,
+    /// The state that was last logged.
+    pub(crate) told: Option<BackendState>,
+}
+
+/// A coordinator id and when it was last shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Learned {
+    pub(crate) id: CoordinatorId,
+    pub(crate) at: Instant,
+}
+
+/// The file no longer names it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Retirement {
+    /// Since when it has no query, if it has none.
+    pub(crate) idle_since: Option<Instant>,
+}
+
+impl Record {
+    /// A backend of which nothing is known yet.
+    pub(crate) fn new(
+        seat: Seat,
+        group: GroupName,
+        planned: PlannedBackend,
+        metrics: Arc<BackendMetrics>,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> Self {
+        let failures = AtomicU32::new(0);
+        Self {
+            group,
+            planned,
+            live: Arc::new(Live { seat, load: Load::default(), metrics, failures, reports }),
+            health: Health::default(),
+            gate: Gate::default(),
+            capabilities: None,
+            starting: false,
+            version: None,
+            coordinator: None,
+            last_check: None,
+            retired: None,
+            told: None,
+        }
+    }
+
+    /// Where it sits.
+    pub(crate) fn seat(&self) -> Seat {
+        self.live.seat
+    }
+
+    /// The name in the file.
+    pub(crate) fn name(&self) -> &BackendName {
+        &self.planned.name
+    }
+
+    /// Takes over what the file now says; the load goes on counting, also in another group.
+    pub(crate) fn replan(
+        &mut self,
+        group: &GroupName,
+        planned: &PlannedBackend,
+        metrics: Arc<BackendMetrics>,
+    ) {
+        if self.group != *group {
+            self.group = group.clone();
+            self.live = Arc::new(Live {
+                seat: self.seat(),
+                load: self.live.load.clone(),
+                metrics,
+                failures: AtomicU32::new(self.live.failures.load(Ordering::Relaxed)),
+                reports: self.live.reports.clone(),
+            });
+        }
+        self.planned = planned.clone();
+    }
+
+    /// Named by the file again: nothing that probes said before is believed.
+    pub(crate) fn revive(&mut self) {
+        self.retired = None;
+        self.health = Health::default();
+        self.gate = Gate::default();
+        self.capabilities = None;
+        self.last_check = None;
+        self.live.failures.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether it may take a new statement.
+    pub(crate) fn availability(&self, mark: Mark) -> Availability {
+        match (mark, self.health.verdict()) {
+            (Mark::Inactive, _) => Availability::Inactive,
+            (Mark::Draining, _) => Availability::Draining,
+            (Mark::Active, Verdict::Down) => Availability::Unreachable,
+            (Mark::Active, Verdict::Unknown | Verdict::Starting) => Availability::Starting,
+            (Mark::Active, Verdict::Up) if self.gate.shown() == Circuit::Closed => {
+                Availability::Ready
+            }
+            (Mark::Active, Verdict::Up) => Availability::CircuitOpen,
+        }
+    }
+
+    /// The word for metrics and people.
+    pub(crate) fn state(&self, mark: Mark) -> BackendState {
+        match (mark, self.health.verdict()) {
+            _ if self.retired.is_some() => BackendState::Inactive,
+            (Mark::Inactive, _) => BackendState::Inactive,
+            (Mark::Draining, _) => BackendState::Draining,
+            (Mark::Active, Verdict::Down | Verdict::Unknown) => BackendState::Unhealthy,
+            (Mark::Active, Verdict::Starting) => BackendState::Resuming,
+            (Mark::Active, Verdict::Up) => BackendState::Healthy,
+        }
+    }
+
+    /// What requests read, under the name that requests use.
+    pub(crate) fn shown(&self, name: BackendName, mark: Mark) -> Backend {
+        Backend {
+            formerly: (name != *self.name()).then(|| self.name().clone()),
+            name,
+            group: self.group.clone(),
+            url: self.planned.url.clone(),
+            uris: self.planned.uris,
+            state: self.state(mark),
+            starting: self.starting,
+            mark,
+            circuit: self.gate.shown(),
+            capabilities: self.capabilities.clone(),
+            coordinator: self.coordinator.map(|learned| learned.id),
+            version: self.version.clone(),
+            last_check: self.last_check,
+            retired: self.retired.is_some(),
+            live: Arc::clone(&self.live),
+        }
+    }
+}

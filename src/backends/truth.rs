@@ -1,0 +1,131 @@
+//! The one owner of what is true of the backends: the file, operators' marks, probes, circuits, processes.
+//!
+//! Every event is a method that takes the time; what must follow outside (a prober started, asked at once,
+//! stopped) is put down as an `Effect` for the task in `fold`. It does no I/O itself, so it is tested without any.
+//! Its parts: `reload` takes over a configuration, `events` what is heard of a backend, `publish` makes the snapshot.
+
+mod events;
+mod publish;
+mod reload;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use ahash::AHashMap;
+use sluice_routing::{BackendName, GroupName};
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    backends::{coordinators::Coordinators, plan::Plan, record::Record},
+    config::model::Config,
+    metrics::Metrics,
+    snapshot::{Mark, Report, Seat},
+};
+
+/// How often a load that nobody announces is looked at: of draining and of retired backends.
+const WATCH_LOAD: Duration = Duration::from_millis(250);
+
+/// A statement that chose the backend just before the mark needs this long to be counted.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
+
+/// What the task around it must do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Effect {
+    /// A backend came: probe it from now on.
+    Start(Seat),
+    /// Its probes have other intervals.
+    Retune(Seat),
+    /// Probe it at once.
+    Poke(Seat),
+    /// It retired: probe it no more.
+    Stop(Seat),
+}
+
+/// Everything that is known of the backends.
+#[derive(Debug)]
+pub(crate) struct Truth {
+    metrics: Arc<Metrics>,
+    reports: mpsc::UnboundedSender<Report>,
+    config: Arc<Config>,
+    hash: Arc<str>,
+    plan: Plan,
+    records: BTreeMap<Seat, Record>,
+    /// Who bears a name; a retired backend keeps its own until another takes it.
+    holders: AHashMap<BackendName, Seat>,
+    marks: AHashMap<BackendName, Marked>,
+    coordinators: Coordinators,
+    /// Groups and backends that have series.
+    series: BTreeSet<(GroupName, Option<BackendName>)>,
+    next_seat: u64,
+    effects: Vec<Effect>,
+    changed: bool,
+}
+
+/// An operator's mark.
+#[derive(Clone, Copy, Debug)]
+struct Marked {
+    mark: Mark,
+    since: Instant,
+}
+
+impl Truth {
+    /// Begins with a configuration of which nothing is known yet.
+    pub(crate) fn new(
+        plan: Plan,
+        config: Arc<Config>,
+        hash: Arc<str>,
+        metrics: Arc<Metrics>,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> Self {
+        let mut truth = Self {
+            metrics,
+            reports,
+            config: Arc::clone(&config),
+            hash: Arc::clone(&hash),
+            plan,
+            records: BTreeMap::new(),
+            holders: AHashMap::new(),
+            marks: AHashMap::new(),
+            coordinators: Coordinators::default(),
+            series: BTreeSet::new(),
+            next_seat: 0,
+            effects: Vec::new(),
+            changed: true,
+        };
+        truth.seat_everyone();
+        truth
+    }
+
+    /// What must be done since the last call.
+    pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether a snapshot made now differs from the last one that was taken.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// The record of a seat.
+    pub(crate) fn record(&self, seat: Seat) -> Option<&Record> {
+        self.records.get(&seat)
+    }
+
+    /// When `tick` next has something to do.
+    pub(crate) fn next_wake(&self, now: Instant) -> Option<Instant> {
+        let circuits = self.records.values().filter_map(|record| record.gate.due());
+        let watched = self.records.values().any(|record| record.retired.is_some())
+            || self.marks.values().any(|marked| marked.mark == Mark::Draining);
+        let load = watched.then(|| now + WATCH_LOAD);
+        circuits.chain(load).chain(self.coordinators.next_expiry()).min()
+    }
+
+    fn mark_of(&self, name: &BackendName) -> Mark {
+        self.marks.get(name).map(|marked| marked.mark).unwrap_or_default()
+    }
+}
