@@ -1,0 +1,226 @@
+//! The trace context and the id of a request, for logs and for what is sent on.
+//!
+//! A `traceparent` that a client sent is never rewritten: it is only read, leniently, so that log lines can name its
+//! trace. One is made where none came. No span is created here.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Carries the trace id.
+pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// Names one request across client, gateway and coordinator.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Tells the client which trace to ask for.
+pub const X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
+
+/// `00-<trace id>-<span id>-<flags>`.
+const LENGTH: usize = 55;
+
+/// A W3C trace context in its canonical form: version 00, lower case.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct TraceContext([u8; LENGTH]);
+
+impl TraceContext {
+    /// The context of a request: the one it came with, else a new one.
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self::read(headers).unwrap_or_else(Self::generate)
+    }
+
+    /// The context that a request came with; `None` if it has none, several, or one that cannot be read.
+    pub fn read(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(TRACEPARENT).iter();
+        let (Some(value), None) = (values.next(), values.next()) else { return None };
+        Self::parse(value.to_str().ok()?.trim())
+    }
+
+    /// A new trace, not sampled, since nothing of it is exported.
+    pub fn generate() -> Self {
+        let text = format!(
+            "00-{:032x}-{:016x}-00",
+            fastrand::u128(1..=u128::MAX),
+            fastrand::u64(1..=u64::MAX)
+        );
+        let mut bytes = [b'0'; LENGTH];
+        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
+            *to = from;
+        }
+        Self(bytes)
+    }
+
+    /// Reads a header's value in any case and any version; later versions may carry more behind a dash.
+    fn parse(text: &str) -> Option<Self> {
+        let (known, more) = text.split_at_checked(LENGTH)?;
+        let mut parts = known.split('-');
+        let version = parts.next()?;
+        let (trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?);
+        let hex = |part: &str, length| {
+            part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit())
+        };
+        let well_formed = parts.next().is_none()
+            && hex(version, 2)
+            && hex(trace, 32)
+            && hex(span, 16)
+            && hex(flags, 2)
+            && !version.eq_ignore_ascii_case("ff")
+            && if version == "00" {
+                more.is_empty()
+            } else {
+                more.is_empty() || more.starts_with('-')
+            };
+        let zero = |part: &str| part.bytes().all(|byte| byte == b'0');
+        if !well_formed || zero(trace) || zero(span) {
+            return None;
+        }
+        let mut bytes: [u8; LENGTH] = known.as_bytes().try_into().ok()?;
+        bytes.make_ascii_lowercase();
+        for version in bytes.iter_mut().take(2) {
+            *version = b'0';
+        }
+        Some(Self(bytes))
+    }
+
+    /// All of it, as log lines carry it.
+    pub fn traceparent(&self) -> &str {
+        self.part(0, LENGTH)
+    }
+
+    /// 32 hexadecimal digits.
+    pub fn trace_id(&self) -> &str {
+        self.part(3, 35)
+    }
+
+    /// 16 hexadecimal digits.
+    pub fn span_id(&self) -> &str {
+        self.part(36, 52)
+    }
+
+    /// Two hexadecimal digits.
+    pub fn trace_flags(&self) -> &str {
+        self.part(53, LENGTH)
+    }
+
+    /// The `traceparent` to send on when the client sent none.
+    pub fn header(&self) -> Option<HeaderValue> {
+        HeaderValue::from_bytes(&self.0).ok()
+    }
+
+    fn part(&self, from: usize, to: usize) -> &str {
+        self.0.get(from..to).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for TraceContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.traceparent())
+    }
+}
+
+/// The id of a request: the client's own if it is harmless, else a new one.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The longest id that is taken over; longer ones would only fill logs.
+    const LONGEST: usize = 128;
+
+    /// The id of a request: `X-Request-Id` if it matches `[A-Za-z0-9._:-]{1,128}`, else a new one.
+    pub fn of(headers: &HeaderMap) -> Self {
+        match headers.get(X_REQUEST_ID) {
+            Some(value) if Self::is_harmless(value.as_bytes()) => Self(value.clone()),
+            _ => Self::generate(),
+        }
+    }
+
+    /// A new id of 32 hexadecimal digits.
+    pub fn generate() -> Self {
+        let text = format!("{:032x}", fastrand::u128(..));
+        Self(HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("none")))
+    }
+
+    /// As text.
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    /// As the header to forward and to echo; cheap.
+    pub fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    fn is_harmless(id: &[u8]) -> bool {
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:-".contains(byte);
+        (1..=Self::LONGEST).contains(&id.len()) && id.iter().all(allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+    fn headers(name: &HeaderName, values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_context_is_read_in_any_case_version_and_flags() {
+        for value in [
+            format!("00-{TRACE}-b7ad6b7169203331-01"),
+            format!("00-{}-B7AD6B7169203331-01", TRACE.to_uppercase()),
+            format!("cc-{TRACE}-b7ad6b7169203331-01-what-the-future-brings"),
+        ] {
+            let context = TraceContext::read(&headers(&TRACEPARENT, &[&value])).unwrap();
+            assert_eq!(context.trace_id(), TRACE);
+            assert_eq!(context.span_id(), "b7ad6b7169203331");
+            assert_eq!(context.trace_flags(), "01");
+            assert_eq!(context.traceparent(), format!("00-{TRACE}-b7ad6b7169203331-01"));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_none() {
+        let good = format!("00-{TRACE}-b7ad6b7169203331-01");
+        for value in [
+            "",
+            "00",
+            &format!("{good}-more"),
+            &format!("{good}x"),
+            &format!("ff-{TRACE}-b7ad6b7169203331-01"),
+            &format!("00-{}-b7ad6b7169203331-01", "0".repeat(32)),
+            &format!("00-{TRACE}-{}-01", "0".repeat(16)),
+            &format!("00-{TRACE}-b7ad6b716920333g-01"),
+            &format!("00-{}-b7ad6b71692033-31-01", "a".repeat(31)),
+            &"-".repeat(55),
+        ] {
+            assert_eq!(TraceContext::read(&headers(&TRACEPARENT, &[value])), None, "{value}");
+        }
+        assert_eq!(TraceContext::read(&headers(&TRACEPARENT, &[&good, &good])), None, "two lines");
+        let strange = HeaderValue::from_bytes(&[0xe4; 55]).unwrap();
+        assert_eq!(TraceContext::read(&[(TRACEPARENT, strange)].into_iter().collect()), None);
+    }
+
+    #[test]
+    fn a_generated_context_is_one_that_can_be_read() {
+        let made = TraceContext::generate();
+        let value = made.header().unwrap();
+        assert_eq!(TraceContext::read(&[(TRACEPARENT, value)].into_iter().collect()), Some(made));
+        assert_eq!(made.trace_flags(), "00");
+        assert_ne!(made.trace_id(), TraceContext::generate().trace_id());
+    }
+
+    #[test]
+    fn harmless_request_ids_are_kept_and_all_others_replaced() {
+        let long = "x".repeat(128);
+        for id in ["r-81f2", "a:b.c_d-e", &long] {
+            assert_eq!(RequestId::of(&headers(&X_REQUEST_ID, &[id])).as_str(), id);
+        }
+        let too_long = "x".repeat(129);
+        for id in ["", "a b", "a/b", "{}", "a\"b", &too_long] {
+            let kept = RequestId::of(&headers(&X_REQUEST_ID, &[id]));
+            assert_eq!(kept.as_str().len(), 32, "{id}");
+        }
+        assert_eq!(RequestId::of(&HeaderMap::new()).header().len(), 32);
+    }
+}

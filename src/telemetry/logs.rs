@@ -1,0 +1,129 @@
+//! The log on standard output: one flat JSON object a line, or text for people, with a level that can change.
+//!
+//! `RUST_LOG` wins over the configuration; an operator's command wins over both until the process ends.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::{
+    EnvFilter, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, reload,
+};
+
+mod json;
+
+/// The shape of a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Format {
+    /// One flat JSON object.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl Format {
+    /// Text on a terminal, else JSON.
+    pub fn of_the_terminal() -> Self {
+        if io::stdout().is_terminal() { Self::Text } else { Self::Json }
+    }
+}
+
+/// Why the log could not be set up or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum LogsError {
+    /// Not a level or a list of directives.
+    #[error(
+        "`{level}` is no log level; write for example `info`, `debug` or `sluice=debug,hyper=warn`"
+    )]
+    Level {
+        /// What was asked for.
+        level: String,
+        /// What is wrong with it.
+        source: tracing_subscriber::filter::ParseError,
+    },
+    /// Another log was set up before.
+    #[error("cannot set up the log")]
+    Taken(#[from] tracing::subscriber::SetGlobalDefaultError),
+    /// The log has gone; only while the process ends.
+    #[error("cannot change the log level")]
+    Gone(#[from] reload::Error),
+}
+
+/// The live level of the log.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    filter: reload::Handle<EnvFilter, Registry>,
+    /// Whether the environment said what is logged.
+    fixed: bool,
+}
+
+/// Sets up the log of the process, once. `env` is what `/v1/info` calls the environment.
+pub fn init(format: Format, level: &str, env: &str) -> Result<Logs, LogsError> {
+    let from_env = std::env::var("RUST_LOG").ok().filter(|directives| !directives.is_empty());
+    let filter = parse(from_env.as_deref().unwrap_or(level))?;
+    let (filter, handle) = reload::Layer::new(filter);
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        Format::Json => {
+            let json = json::Json::new(io::stdout, &crate::telemetry::instance(), env);
+            tracing::subscriber::set_global_default(registry.with(json))?;
+        }
+        Format::Text => tracing::subscriber::set_global_default(registry.with(text()))?,
+    }
+    Ok(Logs { filter: handle, fixed: from_env.is_some() })
+}
+
+fn text<S: tracing::Subscriber + for<'a> LookupSpan<'a>>() -> fmt::Layer<S> {
+    fmt::layer().with_ansi(io::stdout().is_terminal())
+}
+
+fn parse(level: &str) -> Result<EnvFilter, LogsError> {
+    EnvFilter::try_new(level).map_err(|source| LogsError::Level { level: level.to_owned(), source })
+}
+
+impl Logs {
+    /// An operator's command: changes what is logged from now on.
+    pub fn set_level(&self, level: &str) -> Result<(), LogsError> {
+        Ok(self.filter.reload(parse(level)?)?)
+    }
+
+    /// A reload's word, which `RUST_LOG` overrules.
+    pub fn configured(&self, level: &str) -> Result<(), LogsError> {
+        if self.fixed { Ok(()) } else { self.set_level(level) }
+    }
+
+    /// What is logged now, as directives.
+    pub fn level(&self) -> String {
+        self.filter.with_current(EnvFilter::to_string).unwrap_or_default()
+    }
+
+    /// A level that changes nothing, for tests that set up no log of the process.
+    pub fn detached() -> (Self, impl Send + Sync) {
+        let (layer, filter) = reload::Layer::new(EnvFilter::new("info"));
+        (Self { filter, fixed: false }, layer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_level_changes_live_and_a_wrong_one_changes_nothing() {
+        let (logs, _layer) = Logs::detached();
+        assert_eq!(logs.level(), "info");
+        logs.set_level("sluice=debug,warn").unwrap();
+        assert_eq!(logs.level(), "sluice=debug,warn");
+        let refused = logs.set_level("sluice=verbose").unwrap_err();
+        assert!(refused.to_string().contains("`sluice=verbose` is no log level"));
+        assert_eq!(logs.level(), "sluice=debug,warn");
+    }
+
+    #[test]
+    fn the_environment_wins_over_a_reload_but_not_over_an_operator() {
+        let (mut logs, _layer) = Logs::detached();
+        logs.fixed = true;
+        logs.configured("trace").unwrap();
+        assert_eq!(logs.level(), "info");
+        logs.set_level("trace").unwrap();
+        assert_eq!(logs.level(), "trace");
+    }
+}

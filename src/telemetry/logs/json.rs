@@ -1,0 +1,264 @@
+//! One flat JSON object a line. Fields of spans stand beside those of the event, the innermost one winning; nothing is
+//! nested under `fields` or `span`, so that Loki's and jq's users find every name where the documentation has it.
+
+use std::{fmt, io::Write};
+
+use serde_json::Value;
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+use tracing_subscriber::{Layer, fmt::MakeWriter, layer::Context, registry::LookupSpan};
+
+/// Names that the line itself fills; a field of that name would appear twice.
+const OWN: [&str; 7] = ["timestamp", "level", "target", "service", "env", "version", "instance"];
+
+/// Writes each event as one line.
+#[derive(Debug)]
+pub(super) struct Json<W> {
+    out: W,
+    /// The constant part: service, env, version, instance.
+    identity: String,
+}
+
+impl<W> Json<W> {
+    pub(super) fn new(out: W, instance: &str, env: &str) -> Self {
+        let mut identity = String::new();
+        put(&mut identity, "service", &"sluice".into());
+        put(&mut identity, "env", &env.into());
+        put(&mut identity, "version", &env!("CARGO_PKG_VERSION").into());
+        put(&mut identity, "instance", &instance.into());
+        Self { out, identity }
+    }
+
+    fn line(&self, event: &Event<'_>, mut fields: Fields) -> String {
+        event.record(&mut fields);
+        let meta = event.metadata();
+        let mut line = String::with_capacity(512);
+        put(&mut line, "timestamp", &now().into());
+        put(&mut line, "level", &meta.level().as_str().into());
+        put(&mut line, "target", &meta.target().into());
+        put(&mut line, "message", &fields.take("message"));
+        put(&mut line, "event", &fields.take("event"));
+        line += &self.identity;
+        for (name, value) in &fields.0 {
+            put(&mut line, name, value);
+        }
+        // Every field begins with a comma; the first one's makes room for the brace.
+        line.replace_range(..1, "{");
+        line + "}\n"
+    }
+}
+
+impl<S, W> Layer<S> for Json<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + 'static,
+{
+    fn on_new_span(
+        &self,
+        attributes: &span::Attributes<'_>,
+        id: &span::Id,
+        context: Context<'_, S>,
+    ) {
+        let Some(span) = context.span(id) else { return };
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        span.extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &span::Id, values: &span::Record<'_>, context: Context<'_, S>) {
+        let Some(span) = context.span(id) else { return };
+        if let Some(fields) = span.extensions_mut().get_mut::<Fields>() {
+            values.record(fields);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+            if let Some(outer) = span.extensions().get::<Fields>() {
+                outer.0.iter().for_each(|(name, value)| fields.set(name, value.clone()));
+            }
+        }
+        let line = self.line(event, fields);
+        // A log that cannot be written has nowhere to say so.
+        let _ = self.out.make_writer().write_all(line.as_bytes());
+    }
+}
+
+/// The fields of a span or an event, in the order in which they came.
+#[derive(Debug, Default)]
+struct Fields(Vec<(&'static str, Value)>);
+
+impl Fields {
+    fn set(&mut self, name: &'static str, value: Value) {
+        match self.0.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, old)) => *old = value,
+            None if OWN.contains(&name) => {}
+            None => self.0.push((name, value)),
+        }
+    }
+
+    fn take(&mut self, name: &str) -> Value {
+        let at = self.0.iter().position(|(known, _)| *known == name);
+        at.map_or(Value::Null, |at| self.0.remove(at).1)
+    }
+}
+
+impl Visit for Fields {
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.set(field.name(), value.into());
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
+        let mut text = value.to_string();
+        let mut source = value.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        self.set(field.name(), text.into());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.set(field.name(), format!("{value:?}").into());
+    }
+}
+
+/// Appends `,"name":value`.
+fn put(line: &mut String, name: &str, value: &Value) {
+    line.push(',');
+    *line += &Value::from(name).to_string();
+    line.push(':');
+    *line += &value.to_string();
+}
+
+/// RFC 3339, microseconds, UTC.
+fn now() -> String {
+    format!("{:.6}", jiff::Timestamp::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(what: impl FnOnce()) -> Vec<Value> {
+        let page = Page::default();
+        let out = page.clone();
+        let json = Json::new(move || out.clone(), "gw-0", "prod");
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(json), what);
+        let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn obs_l1_a_line_is_flat_and_has_what_is_always_there() {
+        let lines = logged(|| {
+            let outer = tracing::info_span!(
+                "request",
+                trace_id = "abc",
+                routing_group = tracing::field::Empty,
+                user = "outer"
+            );
+            let _in = outer.enter();
+            outer.record("routing_group", "team-a--analytics");
+            let _inner = tracing::info_span!("attempt", user = "alice", rows = 3_u64).entered();
+            tracing::info!(
+                event = "query_completed",
+                duration_ms = 142,
+                held = false,
+                ratio = 0.5,
+                "Query \"executed\""
+            );
+        });
+        let [line] = lines.as_slice() else { panic!("{lines:?}") };
+        for (name, value) in [
+            ("level", Value::from("INFO")),
+            ("message", "Query \"executed\"".into()),
+            ("event", "query_completed".into()),
+            ("service", "sluice".into()),
+            ("env", "prod".into()),
+            ("version", env!("CARGO_PKG_VERSION").into()),
+            ("instance", "gw-0".into()),
+            ("trace_id", "abc".into()),
+            ("routing_group", "team-a--analytics".into()),
+            ("user", "alice".into()),
+            ("rows", 3.into()),
+            ("duration_ms", 142.into()),
+            ("held", false.into()),
+            ("ratio", 0.5.into()),
+        ] {
+            assert_eq!(line[name], value, "{name}");
+        }
+        assert!(line["target"].as_str().unwrap().starts_with("sluice::"));
+        assert!(line.as_object().unwrap().values().all(|value| !value.is_object()));
+    }
+
+    #[test]
+    fn the_time_has_microseconds_and_says_utc() {
+        let lines = logged(|| tracing::warn!("x"));
+        let time = lines[0]["timestamp"].as_str().unwrap();
+        assert_eq!(time.len(), "2026-03-15T10:30:00.142311Z".len(), "{time}");
+        assert!(time.ends_with('Z'));
+        assert_eq!(lines[0]["event"], Value::Null, "always there, also where nobody named it");
+    }
+
+    #[test]
+    fn hostile_values_stay_inside_their_field_and_own_names_are_not_written_twice() {
+        let page = logged(|| {
+            let text = "a\nb\u{0}\"}{\"level\":\"ERROR";
+            tracing::info!(level = "ERROR", user = text, wrong = f64::NAN, "{text}");
+        });
+        assert_eq!(page.len(), 1);
+        assert_eq!(page[0]["level"], "INFO");
+        assert_eq!(page[0]["user"], "a\nb\u{0}\"}{\"level\":\"ERROR");
+        assert_eq!(page[0]["wrong"], Value::Null);
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot reach backend etl")]
+        struct Outer(#[source] std::fmt::Error);
+        let error = Outer(std::fmt::Error);
+        let lines = logged(|| tracing::error!(error = &error as &dyn std::error::Error, "x"));
+        let text = lines[0]["error"].as_str().unwrap();
+        assert!(text.starts_with("cannot reach backend etl: an error"), "{text}");
+    }
+}
