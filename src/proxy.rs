@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use crate::{
+    config::model::Config,
     lifecycle::Lifecycle,
     metrics::Metrics,
     queries::{Bindings, Ledger, Table},
@@ -25,6 +26,7 @@ pub(crate) mod headers;
 pub(crate) mod one_way;
 pub(crate) mod owner;
 pub(crate) mod page;
+pub mod plane;
 pub mod port;
 pub(crate) mod preface;
 pub(crate) mod resend;
@@ -62,7 +64,47 @@ pub struct Shared {
     pub(crate) started: tokio::time::Instant,
 }
 
+/// Rule L13: a rolling restart overlaps for about so long; queries made in it may be met by either process.
+const OVERLAP_SECONDS: i64 = 60;
+
 impl Shared {
+    /// An empty table and ledger around the present snapshot.
+    pub fn new(
+        config: &Config,
+        current: Current,
+        metrics: Arc<Metrics>,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        let table = Arc::<Table>::default();
+        Self {
+            current,
+            table,
+            ledger: Arc::default(),
+            bindings: Arc::default(),
+            search: search::Search::default(),
+            metrics,
+            lifecycle,
+            adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,
+            external: config.data.external_url.as_deref().and_then(ClientBase::parse),
+            instance: instance(),
+            started: tokio::time::Instant::now(),
+        }
+    }
+
     /// Takes notice of an OAuth2 challenge that passes by; comes with its room.
-    pub(crate) fn challenges(&self, _backend: &crate::snapshot::Backend, _headers: &http::HeaderMap) {}
+    pub(crate) fn challenges(
+        &self,
+        _backend: &crate::snapshot::Backend,
+        _headers: &http::HeaderMap,
+    ) {
+    }
+}
+
+/// The pod's name where there is one.
+fn instance() -> Arc<str> {
+    std::env::var("HOSTNAME")
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "sluice".to_owned())
+        .into()
 }

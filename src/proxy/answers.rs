@@ -48,11 +48,20 @@ pub(crate) fn wrong_method() -> Response {
 }
 
 /// 503 in words, with the reason where programs find it (observability.md 1.1).
-pub(crate) fn unavailable(exchange: &Exchange, group: &str, reason: Unavailable, why: &str) -> Response {
+pub(crate) fn unavailable(
+    exchange: &Exchange,
+    group: &str,
+    reason: Unavailable,
+    why: &str,
+) -> Response {
     exchange.account.unavailable(reason);
     tracing::warn!(
-        event = "capacity_absent", routing_group = group, reason = reason.as_str(),
-        retry_after_s = RETRY_AFTER_SECONDS, trace_id = exchange.trace.trace_id(), "no capacity for a request"
+        event = "capacity_absent",
+        routing_group = group,
+        reason = reason.as_str(),
+        retry_after_s = RETRY_AFTER_SECONDS,
+        trace_id = exchange.trace.trace_id(),
+        "no capacity for a request"
     );
     let words = format!(
         "{group}: {why}; retry in {RETRY_AFTER_SECONDS} s [trace {}]",
@@ -95,7 +104,8 @@ fn version(exchange: &Exchange) -> Arc<str> {
     }
     let default = snapshot.fleet.default_group.and_then(|index| snapshot.groups.get(index));
     let groups = default.into_iter().chain(&snapshot.groups);
-    let learned = groups.flat_map(|group| &group.members).find_map(|backend| backend.version.clone());
+    let learned =
+        groups.flat_map(|group| &group.members).find_map(|backend| backend.version.clone());
     learned.unwrap_or_else(|| DEFAULT_VERSION.into())
 }
 

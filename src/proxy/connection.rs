@@ -36,17 +36,24 @@ pub(crate) async fn serve(core: Arc<Core>, routes: Router, accepted: Accepted, s
     if data.proxy_protocol {
         match timeout(data.header_timeout.get(), preface::read(&mut socket)).await {
             Ok(Ok(named)) => client = named.unwrap_or(peer),
-            Ok(Err(error)) => return tracing::debug!(event = "connection_refused", %peer, %error, "no PROXY header"),
+            Ok(Err(error)) => {
+                return tracing::debug!(event = "connection_refused", %peer, %error, "no PROXY header");
+            }
             Err(_) => return,
         }
     }
-    let limits =
-        Limits { idle: data.idle_timeout.get(), head: data.header_timeout.get(), write: data.write_timeout.get() };
+    let limits = Limits {
+        idle: data.idle_timeout.get(),
+        head: data.header_timeout.get(),
+        write: data.write_timeout.get(),
+    };
     let stage = Arc::new(Stage::default());
     let io = TokioIo::new(Guarded::new(socket, limits, Arc::clone(&stage)));
     let service = service_fn(move |request| {
         let (core, routes, stage) = (Arc::clone(&core), routes.clone(), Arc::clone(&stage));
-        async move { Ok::<_, std::convert::Infallible>(answer(core, routes, stage, client, request).await) }
+        async move {
+            Ok::<_, std::convert::Infallible>(answer(core, routes, stage, client, request).await)
+        }
     });
     let connection = http1::Builder::new()
         .max_headers(MOST_HEADERS)

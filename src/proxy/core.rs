@@ -56,14 +56,20 @@ pub(crate) struct DataThread {
 /// Starts a data thread.
 pub(crate) fn start(number: usize, shared: Arc<Shared>, stops: Stops) -> io::Result<DataThread> {
     let (queue, connections) = mpsc::unbounded_channel();
-    let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(RESOLVERS).build()?;
+    let runtime =
+        Builder::new_current_thread().enable_all().max_blocking_threads(RESOLVERS).build()?;
     let thread = std::thread::Builder::new()
         .name(format!("data-{number}"))
         .spawn(move || serve(&runtime, shared, connections, &stops))?;
     Ok(DataThread { seat: Seat { queue, open: Arc::new(AtomicUsize::new(0)) }, thread })
 }
 
-fn serve(runtime: &Runtime, shared: Arc<Shared>, mut connections: mpsc::UnboundedReceiver<Accepted>, stops: &Stops) {
+fn serve(
+    runtime: &Runtime,
+    shared: Arc<Shared>,
+    mut connections: mpsc::UnboundedReceiver<Accepted>,
+    stops: &Stops,
+) {
     runtime.block_on(async move {
         let upstream = Upstream::new(&shared.current.load().config.upstream);
         let core = Arc::new(Core { shared, upstream });
@@ -71,7 +77,12 @@ fn serve(runtime: &Runtime, shared: Arc<Shared>, mut connections: mpsc::Unbounde
         let tasks = TaskTracker::new();
         // The queue closes with the port.
         while let Some(accepted) = connections.recv().await {
-            tasks.spawn(connection::serve(Arc::clone(&core), routes.clone(), accepted, stops.clone()));
+            tasks.spawn(connection::serve(
+                Arc::clone(&core),
+                routes.clone(),
+                accepted,
+                stops.clone(),
+            ));
         }
         tasks.close();
         tasks.wait().await;

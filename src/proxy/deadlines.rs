@@ -67,7 +67,14 @@ pub(crate) struct Guarded<S> {
 
 impl<S> Guarded<S> {
     pub(crate) fn new(socket: S, limits: Limits, stage: Arc<Stage>) -> Self {
-        Self { socket, limits, stage, reading: Alarm::default(), reading_for: IDLE, writing: Alarm::default() }
+        Self {
+            socket,
+            limits,
+            stage,
+            reading: Alarm::default(),
+            reading_for: IDLE,
+            writing: Alarm::default(),
+        }
     }
 
     /// Called when there is nothing to read: has the client been silent for too long?
@@ -84,7 +91,10 @@ impl<S> Guarded<S> {
         };
         ready!(self.reading.poll(cx, limit));
         let what = if stage == IDLE { "idle connection" } else { "request head" };
-        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, format!("{what} timed out after {limit:?}")))
+        Poll::Ready(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("{what} timed out after {limit:?}"),
+        ))
     }
 }
 
@@ -117,14 +127,23 @@ impl Alarm {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         match Pin::new(&mut this.socket).poll_read(cx, buffer) {
             Poll::Pending => this.read_deadline(cx).map(Err),
             Poll::Ready(Ok(())) => {
                 if buffer.filled().len() > before {
-                    let _ = this.stage.0.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
+                    let _ = this.stage.0.compare_exchange(
+                        IDLE,
+                        HEAD,
+                        Ordering::Relaxed,
+                        Ordering::Relaxed,
+                    );
                 }
                 if this.stage.get() != HEAD {
                     this.reading.clear();
@@ -137,19 +156,30 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Guarded<S> {
-    fn written<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn written<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        outcome: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
             self.writing.clear();
             return outcome;
         }
         let limit = self.limits.write;
         ready!(self.writing.poll(cx, limit));
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, format!("client took no byte for {limit:?}"))))
+        Poll::Ready(Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!("client took no byte for {limit:?}"),
+        )))
     }
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.socket).poll_write(cx, bytes);
         this.written(cx, outcome)
@@ -184,8 +214,11 @@ mod tests {
 
     use super::*;
 
-    const LIMITS: Limits =
-        Limits { idle: Duration::from_secs(360), head: Duration::from_secs(30), write: Duration::from_secs(300) };
+    const LIMITS: Limits = Limits {
+        idle: Duration::from_secs(360),
+        head: Duration::from_secs(30),
+        write: Duration::from_secs(300),
+    };
 
     #[tokio::test(start_paused = true)]
     async fn a_silent_connection_ends_after_its_idle_time() {

@@ -126,7 +126,11 @@ impl Account {
 
 impl Drop for Account {
     fn drop(&mut self) {
-        let status = if self.ended.load(Ordering::Relaxed) { self.status.load(Ordering::Relaxed) } else { CLIENT_LEFT };
+        let status = if self.ended.load(Ordering::Relaxed) {
+            self.status.load(Ordering::Relaxed)
+        } else {
+            CLIENT_LEFT
+        };
         let took = self.started.elapsed();
         let answered = match self.reason.get() {
             Some(reason) if status == 503 => Answered::Unavailable(*reason),
@@ -142,7 +146,11 @@ impl Drop for Account {
 
 impl Exchange {
     /// Gives the answer a body that closes the account at its end.
-    pub(crate) fn close_with(self: Arc<Self>, answer: http::Response<Body>, stage: Arc<Stage>) -> http::Response<Body> {
+    pub(crate) fn close_with(
+        self: Arc<Self>,
+        answer: http::Response<Body>,
+        stage: Arc<Stage>,
+    ) -> http::Response<Body> {
         self.account.answered(answer.status().as_u16());
         answer.map(|body| {
             let accounted = Accounted { body, exchange: self, stage };
@@ -172,7 +180,10 @@ impl http_body::Body for Accounted {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(_)) => self.note_end(),

@@ -8,7 +8,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, header::CONTENT_ENCODING, header::CONTENT_LENGTH, uri::PathAndQuery};
+use http::{
+    HeaderMap, Method, Request, StatusCode, header::CONTENT_ENCODING, header::CONTENT_LENGTH,
+    uri::PathAndQuery,
+};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use sluice_routing::{QueryId, query_id_of};
@@ -68,7 +71,11 @@ pub(crate) enum Kind {
 }
 
 /// Answers everything below `/v1/statement/`.
-pub(crate) async fn statement(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>) -> Response {
+pub(crate) async fn statement(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
     let path = request.uri().path();
     let kind = match path.strip_prefix("/v1/statement/") {
         Some(rest) if rest.starts_with("queued/") || rest.starts_with("scheduled/") => Kind::Queued,
@@ -89,13 +96,22 @@ pub(crate) async fn statement(core: Arc<Core>, exchange: Arc<Exchange>, request:
 }
 
 /// Answers `/v1/query/{id}` and its verbs.
-pub(crate) async fn query(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>) -> Response {
+pub(crate) async fn query(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     exchange.account.operation(if changes { Operation::QueryKill } else { Operation::QueryInfo });
     follow(core, exchange, request, Kind::Query).await
 }
 
-async fn follow(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>, kind: Kind) -> Response {
+async fn follow(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+    kind: Kind,
+) -> Response {
     let Some(asked) = query_id_of(request.uri().path(), request.uri().query()) else {
         core.shared.metrics.route_lookup(Lookup::Miss);
         return answers::not_found();
@@ -109,7 +125,11 @@ async fn follow(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>
     loop {
         match owner::find(&core.shared, &core.shared.current.load(), &exchange, id) {
             Owner::Known(backend, query) => {
-                core.shared.metrics.route_lookup(if query.is_some() { Lookup::Hit } else { Lookup::Fallback });
+                core.shared.metrics.route_lookup(if query.is_some() {
+                    Lookup::Hit
+                } else {
+                    Lookup::Fallback
+                });
                 return ask(&core, &exchange, &backend, query, &followed).await;
             }
             Owner::OneOf(backends) => {
@@ -127,14 +147,21 @@ async fn follow(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>
 }
 
 impl Followed {
-    async fn read(request: Request<Body>, asked: QueryId, id: QueryId, kind: Kind) -> Result<Self, Box<Response>> {
+    async fn read(
+        request: Request<Body>,
+        asked: QueryId,
+        id: QueryId,
+        kind: Kind,
+    ) -> Result<Self, Box<Response>> {
         let (mut parts, body) = request.into_parts();
         clean_request(&mut parts.headers);
         let path = match parts.uri.path_and_query() {
             Some(path) if asked == id => path.clone(),
             // The client knows the query by the id that it had before it was sent again.
-            Some(path) => PathAndQuery::try_from(path.as_str().replace(asked.as_str(), id.as_str()))
-                .map_err(|_| Box::new(answers::not_found()))?,
+            Some(path) => {
+                PathAndQuery::try_from(path.as_str().replace(asked.as_str(), id.as_str()))
+                    .map_err(|_| Box::new(answers::not_found()))?
+            }
             None => return Err(Box::new(answers::not_found())),
         };
         let body = if parts.method == Method::GET || parts.method == Method::HEAD {
@@ -152,7 +179,8 @@ impl Followed {
 
     fn may_repeat(&self, failure: &Failure) -> bool {
         failure.nothing_sent()
-            || (matches!(failure, Failure::Lost(_)) && matches!(self.method, Method::GET | Method::HEAD))
+            || (matches!(failure, Failure::Lost(_))
+                && matches!(self.method, Method::GET | Method::HEAD))
     }
 
     fn page(&self, query: Option<&Query>) -> Page {
@@ -177,7 +205,9 @@ async fn ask(
     let deadline = Instant::now() + PATIENCE;
     loop {
         match attempt(core, exchange, backend, query.as_deref(), followed).await {
-            Ok((plan, answer)) => return deliver(core, exchange, backend, query, followed, plan, answer).await,
+            Ok((plan, answer)) => {
+                return deliver(core, exchange, backend, query, followed, plan, answer).await;
+            }
             Err(failure) if followed.may_repeat(&failure) && Instant::now() + PAUSE < deadline => {
                 backend.live.metrics.retried(Retry::Connect);
                 sleep(PAUSE).await;
@@ -188,10 +218,17 @@ async fn ask(
 }
 
 /// Asks backends of unknown coordinator id one by one; who does not say 404 is the owner.
-async fn seek(core: &Arc<Core>, exchange: &Arc<Exchange>, backends: Vec<Arc<Backend>>, followed: &Followed) -> Response {
+async fn seek(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backends: Vec<Arc<Backend>>,
+    followed: &Followed,
+) -> Response {
     let suffix = followed.id.suffix();
     let _alone = core.shared.search.alone(suffix).await;
-    if let Owner::Known(backend, query) = owner::find(&core.shared, &core.shared.current.load(), exchange, followed.id) {
+    if let Owner::Known(backend, query) =
+        owner::find(&core.shared, &core.shared.current.load(), exchange, followed.id)
+    {
         return ask(core, exchange, &backend, query, followed).await;
     }
     let mut unheard = false;
@@ -204,7 +241,9 @@ async fn seek(core: &Arc<Core>, exchange: &Arc<Exchange>, backends: Vec<Arc<Back
             break;
         }
         match attempt(core, exchange, &backend, None, followed).await {
-            Ok((_, answer)) if answer.status() == StatusCode::NOT_FOUND => core.shared.search.missed(&backend.name, suffix),
+            Ok((_, answer)) if answer.status() == StatusCode::NOT_FOUND => {
+                core.shared.search.missed(&backend.name, suffix)
+            }
             Ok((plan, answer)) => {
                 account_for(core, exchange, &backend, None);
                 return deliver(core, exchange, &backend, None, followed, plan, answer).await;
@@ -231,7 +270,9 @@ async fn attempt(
 ) -> Result<(Plan, http::Response<Incoming>), Failure> {
     let plan = Plan::new(exchange, backend, followed.page(query));
     let answer = send(core, exchange, backend, query, followed, &plan).await?;
-    if followed.kind != Kind::Executing || !answer.headers().contains_key(X_TRINO_QUERY_DATA_ENCODING) {
+    if followed.kind != Kind::Executing
+        || !answer.headers().contains_key(X_TRINO_QUERY_DATA_ENCODING)
+    {
         return Ok((plan, answer));
     }
     let spooled = Plan::new(exchange, backend, Page::Spooled);
@@ -258,14 +299,25 @@ async fn send(
         headers.insert(TRACEPARENT, trace.clone());
     }
     let body = Body::from(followed.body.clone());
-    let request = forward::request(exchange, backend, plan, followed.method.clone(), &followed.path, headers, body)
-        .map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let request = forward::request(
+        exchange,
+        backend,
+        plan,
+        followed.method.clone(),
+        &followed.path,
+        headers,
+        body,
+    )
+    .map_err(|error| Failure::Unsendable(error.to_string()))?;
     let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
     forward::send(&core.upstream, exchange, backend, request, within).await
 }
 
 fn is_compressed(answer: &http::Response<Incoming>) -> bool {
-    answer.headers().get(CONTENT_ENCODING).is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    answer
+        .headers()
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// Passes the owner's answer on and takes in what it means for the query.
@@ -287,7 +339,9 @@ async fn deliver(
     if !is_page || followed.method != Method::GET || parts.status != StatusCode::OK {
         return Response::from_parts(parts, Body::new(body));
     }
-    if let Some(id) = parts.headers.get(X_TRINO_STARTED_TRANSACTION_ID).and_then(|id| id.to_str().ok()) {
+    if let Some(id) =
+        parts.headers.get(X_TRINO_STARTED_TRANSACTION_ID).and_then(|id| id.to_str().ok())
+    {
         core.shared.bindings.bind(id, &backend.name);
     }
     let spooled = parts.headers.contains_key(X_TRINO_QUERY_DATA_ENCODING);
@@ -303,25 +357,30 @@ async fn deliver(
             }
             (Vec::new(), body)
         }
-        (Some(query), Kind::Queued) => match resend::look(core, exchange, backend, query, &parts.headers, body).await {
-            resend::Seen::Page(held, body) => (held, body),
-            resend::Seen::Instead(answer) => return answer,
-            resend::Seen::Broken => return failed_page(core, exchange, backend),
-        },
+        (Some(query), Kind::Queued) => {
+            match resend::look(core, exchange, backend, query, &parts.headers, body).await {
+                resend::Seen::Page(held, body) => (held, body),
+                resend::Seen::Instead(answer) => return answer,
+                resend::Seen::Broken => return failed_page(core, exchange, backend),
+            }
+        }
         _ => (Vec::new(), body),
     };
     let subject = match query {
         Some(query) => Subject::Known(Arc::clone(&query), query.streams()),
         None => Subject::Stranger,
     };
-    let watch = Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), Arc::clone(backend), subject);
+    let watch =
+        Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), Arc::clone(backend), subject);
     Response::from_parts(parts, Body::new(PageBody::new(body, lens, watch, held)))
 }
 
 /// Rule L3: what an answer's status says of the query's end.
 fn note(query: &Query, followed: &Followed, status: StatusCode) {
     match (&followed.method, followed.kind, status) {
-        (&Method::DELETE, Kind::Queued | Kind::Executing | Kind::Query, _) if status.is_success() => {
+        (&Method::DELETE, Kind::Queued | Kind::Executing | Kind::Query, _)
+            if status.is_success() =>
+        {
             query.end(&Ending::Canceled);
         }
         (_, Kind::Queued | Kind::Executing, StatusCode::NOT_FOUND | StatusCode::GONE)
@@ -329,7 +388,11 @@ fn note(query: &Query, followed: &Followed, status: StatusCode) {
         {
             query.end(&Ending::Gone);
         }
-        (&Method::GET | &Method::HEAD, Kind::Queued | Kind::Executing, _) if status.is_success() => query.touch(),
+        (&Method::GET | &Method::HEAD, Kind::Queued | Kind::Executing, _)
+            if status.is_success() =>
+        {
+            query.touch()
+        }
         _ => {}
     }
 }

@@ -27,8 +27,8 @@ use crate::{
     trino::{
         client_base::ClientBase,
         headers::{
-            TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PREFIX, X_FORWARDED_PROTO,
-            X_REQUEST_ID, hop_by_hop, readable_encodings,
+            TRACEPARENT, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_PREFIX,
+            X_FORWARDED_PROTO, X_REQUEST_ID, hop_by_hop, readable_encodings,
         },
         marker,
         patch::replace_origin,
@@ -80,7 +80,8 @@ impl Plan {
         let marked = exchange.snapshot.has_several_backends() && page != Page::None;
         let marker = if marked { marker::prefix(&backend.name) } else { String::new() };
         let wanted = format!("{}{marker}", base.prefix);
-        let proves_prefix = mode == Mode::Forwarded && backend.capabilities.as_ref().is_some_and(|c| c.prefix);
+        let proves_prefix =
+            mode == Mode::Forwarded && backend.capabilities.as_ref().is_some_and(|c| c.prefix);
         if proves_prefix || (mode != Mode::Rewrite && wanted.is_empty()) {
             let prefix = (proves_prefix && !wanted.is_empty()).then_some(wanted);
             return Self { mode, prefix, identity: false, patch: None };
@@ -89,7 +90,10 @@ impl Plan {
         // is needed on every page.
         let every_page = mode == Mode::Rewrite || !base.prefix.is_empty();
         let this_page = every_page || matches!(page, Page::Early | Page::Spooled);
-        let patch = this_page.then(|| Patching { from: origins(mode, base, backend), to: format!("{base}{marker}") });
+        let patch = this_page.then(|| Patching {
+            from: origins(mode, base, backend),
+            to: format!("{base}{marker}"),
+        });
         let identity = patch.is_some() && page != Page::None;
         Self { mode, prefix: None, identity, patch }
     }
@@ -103,9 +107,11 @@ impl Plan {
 /// What a backend's URIs begin with in the given mode.
 fn origins(mode: Mode, base: &ClientBase, backend: &Backend) -> Vec<String> {
     match mode {
-        Mode::Rewrite => {
-            uris::own_bases(backend.url.scheme.as_str(), backend.url.authority.as_str(), &backend.url.base_path)
-        }
+        Mode::Rewrite => uris::own_bases(
+            backend.url.scheme.as_str(),
+            backend.url.authority.as_str(),
+            &backend.url.base_path,
+        ),
         Mode::Forwarded | Mode::Host => uris::own_bases(base.scheme.as_str(), &base.authority, ""),
     }
 }
@@ -120,7 +126,11 @@ pub(crate) fn request(
     mut headers: HeaderMap,
     body: Body,
 ) -> Result<Request<Body>, http::Error> {
-    let host = if plan.mode == Mode::Host { exchange.base.authority.as_str() } else { backend.url.authority.as_str() };
+    let host = if plan.mode == Mode::Host {
+        exchange.base.authority.as_str()
+    } else {
+        backend.url.authority.as_str()
+    };
     headers.insert(HOST, HeaderValue::from_str(host)?);
     if plan.mode == Mode::Forwarded {
         forwarded(exchange, plan, &mut headers)?;
@@ -131,7 +141,11 @@ pub(crate) fn request(
         headers.insert(ACCEPT_ENCODING, readable);
     }
     headers.insert(X_REQUEST_ID, exchange.request_id.header());
-    if let Some(trace) = exchange.trace.header().filter(|_| exchange.adds_trace && !headers.contains_key(TRACEPARENT)) {
+    if let Some(trace) = exchange
+        .trace
+        .header()
+        .filter(|_| exchange.adds_trace && !headers.contains_key(TRACEPARENT))
+    {
         headers.insert(TRACEPARENT, trace);
     }
     let mut request = Request::new(body);
@@ -143,7 +157,8 @@ pub(crate) fn request(
 }
 
 fn uri(backend: &Backend, path: &PathAndQuery) -> Result<Uri, http::Error> {
-    let parts = Uri::builder().scheme(backend.url.scheme.clone()).authority(backend.url.authority.clone());
+    let parts =
+        Uri::builder().scheme(backend.url.scheme.clone()).authority(backend.url.authority.clone());
     if backend.url.base_path.is_empty() {
         return parts.path_and_query(path.clone()).build();
     }
@@ -212,16 +227,20 @@ fn correct(headers: &mut HeaderMap, name: &HeaderName, patch: &Patching) {
     let lines: Vec<HeaderValue> = headers.get_all(name).iter().cloned().collect();
     headers.remove(name);
     for line in lines {
-        let corrected = line
-            .to_str()
-            .ok()
-            .and_then(|text| HeaderValue::try_from(replace_origin(text, &patch.from, &patch.to).as_ref()).ok());
+        let corrected = line.to_str().ok().and_then(|text| {
+            HeaderValue::try_from(replace_origin(text, &patch.from, &patch.to).as_ref()).ok()
+        });
         headers.append(name, corrected.unwrap_or(line));
     }
 }
 
 /// What a client is told when its backend gave no answer.
-pub(crate) fn failed(core: &Core, exchange: &Exchange, group: &GroupName, failure: &Failure) -> axum::response::Response {
+pub(crate) fn failed(
+    core: &Core,
+    exchange: &Exchange,
+    group: &GroupName,
+    failure: &Failure,
+) -> axum::response::Response {
     let operation = exchange.account.label();
     match failure {
         Failure::Late(_) => {
@@ -232,7 +251,12 @@ pub(crate) fn failed(core: &Core, exchange: &Exchange, group: &GroupName, failur
         Failure::Unsendable(why) => answers::text(StatusCode::BAD_REQUEST, why),
         Failure::Connect(_) | Failure::Lost(_) => {
             core.shared.metrics.error(ErrorKind::UpstreamConnect, operation);
-            answers::unavailable(exchange, group.as_str(), Unavailable::NoBackend, "its coordinator cannot be reached")
+            answers::unavailable(
+                exchange,
+                group.as_str(),
+                Unavailable::NoBackend,
+                "its coordinator cannot be reached",
+            )
         }
     }
 }

@@ -21,7 +21,11 @@ use crate::{
 };
 
 /// Forwards to the marked backend or a ready one; 503 in words where there is none.
-pub(crate) async fn forward(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>) -> Response {
+pub(crate) async fn forward(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
     let nobody = Arc::clone(&exchange);
     forward_or(core, exchange, request, move || {
         answers::unavailable(&nobody, "gateway", Unavailable::NoBackend, "no running coordinator")
@@ -50,17 +54,34 @@ pub(crate) fn ready(exchange: &Exchange) -> Option<Arc<Backend>> {
     }
     let default = snapshot.fleet.default_group.and_then(|index| snapshot.groups.get(index));
     let groups = default.into_iter().chain(&snapshot.groups);
-    groups.flat_map(|group| &group.members).find(|backend| backend.state == BackendState::Healthy).cloned()
+    groups
+        .flat_map(|group| &group.members)
+        .find(|backend| backend.state == BackendState::Healthy)
+        .cloned()
 }
 
 /// Sends a request to one backend, its body streaming both ways.
-pub(crate) async fn to(core: &Core, exchange: &Exchange, backend: &Arc<Backend>, request: Request<Body>) -> Response {
+pub(crate) async fn to(
+    core: &Core,
+    exchange: &Exchange,
+    backend: &Arc<Backend>,
+    request: Request<Body>,
+) -> Response {
     exchange.account.group(&core.shared.metrics.group(backend.group.as_ref()));
     let (mut parts, body) = request.into_parts();
     clean_request(&mut parts.headers);
     let plan = Plan::new(exchange, backend, Page::None);
-    let path = parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let request = match forward::request(exchange, backend, &plan, parts.method, &path, parts.headers, body) {
+    let path =
+        parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    let request = match forward::request(
+        exchange,
+        backend,
+        &plan,
+        parts.method,
+        &path,
+        parts.headers,
+        body,
+    ) {
         Ok(request) => request,
         Err(error) => return answers::text(http::StatusCode::BAD_REQUEST, &error.to_string()),
     };

@@ -27,7 +27,12 @@ pub(crate) enum Owner {
 }
 
 /// Looks an id up.
-pub(crate) fn find(shared: &Shared, snapshot: &Snapshot, exchange: &Exchange, id: QueryId) -> Owner {
+pub(crate) fn find(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    exchange: &Exchange,
+    id: QueryId,
+) -> Owner {
     let query = shared.table.get(id);
     if let Some(backend) = exchange.marker.as_ref().and_then(|name| snapshot.backends.get(name)) {
         let query = query.filter(|query| query.backend == backend.name);
@@ -38,7 +43,9 @@ pub(crate) fn find(shared: &Shared, snapshot: &Snapshot, exchange: &Exchange, id
     {
         return Owner::Known(Arc::clone(backend), Some(query));
     }
-    if let Some(backend) = snapshot.coordinators.get(&id.suffix()).and_then(|name| snapshot.backends.get(name)) {
+    if let Some(backend) =
+        snapshot.coordinators.get(&id.suffix()).and_then(|name| snapshot.backends.get(name))
+    {
         return Owner::Known(Arc::clone(backend), None);
     }
     candidates(shared, snapshot, id)

@@ -41,7 +41,11 @@ impl Lens {
         match patch {
             Some(patch) if plain => {
                 let scope = if spooled { Scope::Spooled } else { Scope::Head };
-                Self::Patch(Patcher::new(Patch { from: patch.from.clone(), to: patch.to.clone(), scope }))
+                Self::Patch(Patcher::new(Patch {
+                    from: patch.from.clone(),
+                    to: patch.to.clone(),
+                    scope,
+                }))
             }
             _ => Self::Read(Reader::new(encoding)),
         }
@@ -128,7 +132,10 @@ impl Body for PageBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
         loop {
             while let Some(chunk) = this.ready.pop_front() {
@@ -164,7 +171,11 @@ impl Body for PageBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.lens.changes_length() || !self.ready.is_empty() { SizeHint::default() } else { self.inner.size_hint() }
+        if self.lens.changes_length() || !self.ready.is_empty() {
+            SizeHint::default()
+        } else {
+            self.inner.size_hint()
+        }
     }
 }
 

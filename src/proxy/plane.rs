@@ -80,6 +80,8 @@ impl Plane {
 }
 
 async fn joined(threads: Vec<JoinHandle<()>>) {
-    let waiting = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+    let waiting = tokio::task::spawn_blocking(move || {
+        threads.into_iter().for_each(|thread| drop(thread.join()))
+    });
     let _ = waiting.await;
 }

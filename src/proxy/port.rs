@@ -79,7 +79,12 @@ pub(crate) fn bind(address: SocketAddr, share: bool) -> io::Result<std::net::Tcp
 }
 
 /// Accepts until it is told to stop, then empties the queue and closes the port.
-pub(crate) async fn accept(listener: TcpListener, seats: Vec<Seat>, most: usize, stop: CancellationToken) {
+pub(crate) async fn accept(
+    listener: TcpListener,
+    seats: Vec<Seat>,
+    most: usize,
+    stop: CancellationToken,
+) {
     let permits = Arc::new(Semaphore::new(most));
     loop {
         let permit = tokio::select! {
@@ -108,13 +113,17 @@ pub(crate) async fn accept(listener: TcpListener, seats: Vec<Seat>, most: usize,
 fn empty(listener: &TcpListener, seats: &[Seat], permits: &Arc<Semaphore>) {
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
-        let std::task::Poll::Ready(Ok((stream, peer))) = listener.poll_accept(&mut context) else { return };
+        let std::task::Poll::Ready(Ok((stream, peer))) = listener.poll_accept(&mut context) else {
+            return;
+        };
         seat(seats, stream, peer, permit);
     }
 }
 
 fn seat(seats: &[Seat], stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
-    let Some(seat) = seats.iter().min_by_key(|seat| seat.open.load(Ordering::Relaxed)) else { return };
+    let Some(seat) = seats.iter().min_by_key(|seat| seat.open.load(Ordering::Relaxed)) else {
+        return;
+    };
     // Without it a page's last segment waits for the client's delayed acknowledgement: a third of the throughput.
     let ready = stream.set_nodelay(true).and_then(|()| stream.into_std());
     match ready {
@@ -122,6 +131,8 @@ fn seat(seats: &[Seat], stream: TcpStream, peer: SocketAddr, permit: OwnedSemaph
             let place = Place::take(&seat.open);
             let _ = seat.queue.send(Accepted { socket, peer, permit, place });
         }
-        Err(error) => tracing::debug!(event = "accept_failed", %error, "connection was gone before it was served"),
+        Err(error) => {
+            tracing::debug!(event = "accept_failed", %error, "connection was gone before it was served")
+        }
     }
 }

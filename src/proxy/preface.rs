@@ -74,15 +74,21 @@ async fn version_two<S: AsyncRead + Unpin>(socket: &mut S) -> io::Result<Option<
 fn source(family: u8, block: &[u8]) -> io::Result<Option<SocketAddr>> {
     let short = || broken("its block is too short");
     let port = |at: usize| {
-        block.get(at..at + 2).and_then(|bytes| bytes.try_into().ok()).map(u16::from_be_bytes).ok_or_else(short)
+        block
+            .get(at..at + 2)
+            .and_then(|bytes| bytes.try_into().ok())
+            .map(u16::from_be_bytes)
+            .ok_or_else(short)
     };
     match family >> 4 {
         1 => {
-            let address: [u8; 4] = block.get(..4).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
+            let address: [u8; 4] =
+                block.get(..4).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
             Ok(Some(SocketAddr::from((Ipv4Addr::from(address), port(8)?))))
         }
         2 => {
-            let address: [u8; 16] = block.get(..16).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
+            let address: [u8; 16] =
+                block.get(..16).and_then(|bytes| bytes.try_into().ok()).ok_or_else(short)?;
             Ok(Some(SocketAddr::from((Ipv6Addr::from(address), port(32)?))))
         }
         _ => Ok(None),
@@ -126,7 +132,9 @@ mod tests {
         long.extend([b'1'; 200]);
         let mut short = SIGNATURE.to_vec();
         short.extend([0x21, 0x21, 0, 4, 1, 2, 3, 4]);
-        for wrong in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PROXY TCP4 x y z\r\n", b"PROXY", &long, &short] {
+        for wrong in
+            [&b"GET / HTTP/1.1\r\n\r\n"[..], b"PROXY TCP4 x y z\r\n", b"PROXY", &long, &short]
+        {
             assert!(parsed(wrong).await.is_err(), "{wrong:?}");
         }
     }

@@ -49,7 +49,8 @@ pub(crate) async fn look(
     mut body: Incoming,
 ) -> Seen {
     let patience = exchange.snapshot.config.upstream.first_byte_timeout.get();
-    let mut reader = Reader::new(headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()));
+    let mut reader =
+        Reader::new(headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()));
     let mut held: Vec<Bytes> = Vec::new();
     let mut size = 0;
     let whole = loop {
@@ -70,7 +71,10 @@ pub(crate) async fn look(
         reader.finish();
     }
     let starting = reader.head().error.as_ref().is_some_and(|error| error.name == STARTING_UP);
-    if whole && starting && let Some(answer) = again(core, exchange, backend, query).await {
+    if whole
+        && starting
+        && let Some(answer) = again(core, exchange, backend, query).await
+    {
         return Seen::Instead(answer);
     }
     Seen::Page(held, body)
@@ -96,7 +100,12 @@ async fn next_chunk(body: &mut Incoming, patience: Duration) -> Chunk {
 }
 
 /// Sends the statement to another backend, or once more to this one; `None` where that is not allowed or fails.
-async fn again(core: &Arc<Core>, exchange: &Arc<Exchange>, backend: &Arc<Backend>, query: &Arc<Query>) -> Option<Response> {
+async fn again(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backend: &Arc<Backend>,
+    query: &Arc<Query>,
+) -> Option<Response> {
     let statement = query.statement().filter(|statement| !statement.in_transaction)?;
     // Once: whatever the second one says is said to the client.
     query.forget_statement();
@@ -104,8 +113,11 @@ async fn again(core: &Arc<Core>, exchange: &Arc<Exchange>, backend: &Arc<Backend
     let lease = query.take_lease();
     let about = query.about.clone();
     tracing::info!(
-        event = "upstream_retry", backend = backend.name.as_ref(), query_id = query.id.as_str(),
-        trace_id = exchange.trace.trace_id(), "coordinator is still starting: the statement is sent again"
+        event = "upstream_retry",
+        backend = backend.name.as_ref(),
+        query_id = query.id.as_str(),
+        trace_id = exchange.trace.trace_id(),
+        "coordinator is still starting: the statement is sent again"
     );
     let forwarded = statement::forward_statement(
         Arc::clone(core),

@@ -56,7 +56,10 @@ pub(crate) fn router(core: &Arc<Core>) -> Router {
 
 type Context = (State<Arc<Core>>, Extension<Arc<Exchange>>);
 
-async fn new_statement((State(core), Extension(exchange)): Context, request: Request<Body>) -> Response {
+async fn new_statement(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
     match *request.method() {
         Method::POST => statement::submit(core, exchange, request).await,
         Method::HEAD => credential_check(core, exchange, request).await,
@@ -64,20 +67,32 @@ async fn new_statement((State(core), Extension(exchange)): Context, request: Req
     }
 }
 
-async fn followed_statement((State(core), Extension(exchange)): Context, request: Request<Body>) -> Response {
+async fn followed_statement(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
     followed::statement(core, exchange, request).await
 }
 
-async fn followed_query((State(core), Extension(exchange)): Context, request: Request<Body>) -> Response {
+async fn followed_query(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
     followed::query(core, exchange, request).await
 }
 
-async fn coordinator_wide((State(core), Extension(exchange)): Context, request: Request<Body>) -> Response {
+async fn coordinator_wide(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
     exchange.account.operation(Operation::QueryInfo);
     one_way::forward(core, exchange, request).await
 }
 
-async fn spooled_segment((State(core), Extension(exchange)): Context, request: Request<Body>) -> Response {
+async fn spooled_segment(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
     spooled::segment(core, exchange, request).await
 }
 
@@ -90,7 +105,11 @@ async fn server_state((State(core), Extension(exchange)): Context, headers: Head
 }
 
 /// `HEAD /v1/statement` shows a wrong password where a backend is there to say so; it never wakes one.
-async fn credential_check(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>) -> Response {
+async fn credential_check(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
     exchange.account.operation(Operation::StatementHead);
     if !request.headers().contains_key(AUTHORIZATION) {
         return answers::empty();
@@ -99,10 +118,15 @@ async fn credential_check(core: Arc<Core>, exchange: Arc<Exchange>, request: Req
 }
 
 /// Reads what every request has: the client's base URL, marker, ids; and leaves Trino's own path in the URI.
-pub(crate) fn open(core: &Arc<Core>, peer: SocketAddr, request: &mut Request<Body>) -> Result<Exchange, String> {
+pub(crate) fn open(
+    core: &Arc<Core>,
+    peer: SocketAddr,
+    request: &mut Request<Body>,
+) -> Result<Exchange, String> {
     let snapshot = core.shared.current.load_full();
     let config = &snapshot.config;
-    let trusted = |address: IpAddr| config.data.trusted_proxies.iter().any(|net| net.contains(&address));
+    let trusted =
+        |address: IpAddr| config.data.trusted_proxies.iter().any(|net| net.contains(&address));
     let base = ClientBase::of(&Asked {
         uri: request.uri(),
         headers: request.headers(),
@@ -141,8 +165,14 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: impl Fn(IpAddr) ->
         return peer;
     }
     let lines = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
-    let hops: Vec<IpAddr> = lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
-    hops.iter().rev().copied().find(|hop| !trusted(*hop)).or_else(|| hops.first().copied()).unwrap_or(peer)
+    let hops: Vec<IpAddr> =
+        lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    hops.iter()
+        .rev()
+        .copied()
+        .find(|hop| !trusted(*hop))
+        .or_else(|| hops.first().copied())
+        .unwrap_or(peer)
 }
 
 fn with_path(uri: &Uri, path: &str) -> Result<Uri, String> {
@@ -151,7 +181,8 @@ fn with_path(uri: &Uri, path: &str) -> Result<Uri, String> {
         Some(query) => format!("{path}?{query}"),
         None => path.to_owned(),
     };
-    let whole = PathAndQuery::try_from(whole).map_err(|error| format!("path behind the prefix: {error}"))?;
+    let whole = PathAndQuery::try_from(whole)
+        .map_err(|error| format!("path behind the prefix: {error}"))?;
     let mut parts = http::uri::Parts::default();
     parts.path_and_query = Some(whole);
     Uri::from_parts(parts).map_err(|error| error.to_string())

@@ -85,7 +85,8 @@ mod tests {
         assert_eq!((0..30).filter(|_| search.may_ask(&group)).count(), 10);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(search.may_ask(&group));
-        let (backend, id) = (BackendName::parse("a").unwrap(), CoordinatorId::parse("zhg55").unwrap());
+        let (backend, id) =
+            (BackendName::parse("a").unwrap(), CoordinatorId::parse("zhg55").unwrap());
         search.missed(&backend, id);
         assert!(search.has_missed(&backend, id));
         tokio::time::advance(MISS).await;

@@ -15,7 +15,11 @@ use crate::{
 };
 
 /// Forwards a download or an acknowledgement.
-pub(crate) async fn segment(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>) -> Response {
+pub(crate) async fn segment(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
     exchange.account.operation(Operation::Spooled);
     match owner(&exchange) {
         Some(backend) => one_way::to(&core, &exchange, &backend, request).await,

@@ -40,7 +40,11 @@ use asked::Asked;
 pub(crate) use chosen::Chosen;
 
 /// Answers `POST /v1/statement`.
-pub(crate) async fn submit(core: Arc<Core>, exchange: Arc<Exchange>, request: Request<Body>) -> Response {
+pub(crate) async fn submit(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
     exchange.account.operation(Operation::StatementSubmit);
     if exchange.marker.is_some() {
         return answers::no_such_path();
@@ -74,10 +78,13 @@ impl Refused {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &format!("the statement is larger than {most} bytes (data.maxStatementBytes)"),
             ),
-            Self::Slow => answers::text(StatusCode::REQUEST_TIMEOUT, "the statement did not arrive in time"),
-            Self::Broken => {
-                answers::text(StatusCode::BAD_REQUEST, "the statement's body ended before its announced end")
+            Self::Slow => {
+                answers::text(StatusCode::REQUEST_TIMEOUT, "the statement did not arrive in time")
             }
+            Self::Broken => answers::text(
+                StatusCode::BAD_REQUEST,
+                "the statement's body ended before its announced end",
+            ),
         }
     }
 }
@@ -91,7 +98,9 @@ async fn collect(body: Body, most: u64, patience: Duration) -> Result<Bytes, Ref
         let frame = match tokio::time::timeout(patience, body.frame()).await {
             Err(_) => return Err(Refused::Slow),
             Ok(None) => break,
-            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => return Err(Refused::TooLarge(most)),
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => {
+                return Err(Refused::TooLarge(most));
+            }
             Ok(Some(Err(_))) => return Err(Refused::Broken),
             Ok(Some(Ok(frame))) => frame,
         };
@@ -106,7 +115,13 @@ async fn collect(body: Body, most: u64, patience: Duration) -> Result<Bytes, Ref
 }
 
 /// Decides, takes the permit, forwards.
-async fn dispatch(core: Arc<Core>, exchange: Arc<Exchange>, headers: HeaderMap, body: Bytes, asked: &Asked) -> Response {
+async fn dispatch(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    headers: HeaderMap,
+    body: Bytes,
+    asked: &Asked,
+) -> Response {
     let chosen = match chosen::choose(&core, &exchange, &headers, asked) {
         Ok(chosen) => chosen,
         Err(refusal) => return *refusal,
@@ -153,7 +168,9 @@ pub(crate) async fn forward_statement(
         {
             backend.live.metrics.retried(retry);
             tracing::info!(
-                event = "upstream_retry", backend = backend.name.as_ref(), trace_id = exchange.trace.trace_id(),
+                event = "upstream_retry",
+                backend = backend.name.as_ref(),
+                trace_id = exchange.trace.trace_id(),
                 "statement is sent again"
             );
             if let Some(lease) = &lease {
@@ -164,11 +181,16 @@ pub(crate) async fn forward_statement(
         return match outcome {
             Ok(answer) => {
                 let group = chosen.group.name.clone();
-                let newcomer = Newcomer { about, group, lease, statement: Some(statement), instead_of };
+                let newcomer =
+                    Newcomer { about, group, lease, statement: Some(statement), instead_of };
                 deliver(&core, exchange, backend, answer, newcomer)
             }
             Err(failure) => {
-                about.metrics.query_ended(QueryStatus::Rejected, about.kind, about.accepted.elapsed());
+                about.metrics.query_ended(
+                    QueryStatus::Rejected,
+                    about.kind,
+                    about.accepted.elapsed(),
+                );
                 forward::failed(&core, &exchange, &chosen.group.name, &failure)
             }
         };
@@ -184,8 +206,16 @@ async fn attempt(
     let plan = Plan::new(exchange, backend, Page::Early);
     let path = PathAndQuery::from_static("/v1/statement");
     let body = Body::from(statement.body.clone());
-    let request = forward::request(exchange, backend, &plan, Method::POST, &path, statement.headers.clone(), body)
-        .map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let request = forward::request(
+        exchange,
+        backend,
+        &plan,
+        Method::POST,
+        &path,
+        statement.headers.clone(),
+        body,
+    )
+    .map_err(|error| Failure::Unsendable(error.to_string()))?;
     let within = exchange.snapshot.config.upstream.statement_timeout.get();
     let answer = forward::send(&core.upstream, exchange, backend, request, within).await?;
     Ok((plan, answer))
@@ -239,7 +269,9 @@ async fn kill(
     exchange.account.operation(Operation::QueryKill);
     let present = core.shared.table.present_id(target);
     let body = if present == target { body } else { replace_id(&body, target, present) };
-    let owner::Owner::Known(backend, _) = owner::find(&core.shared, &exchange.snapshot, &exchange, present) else {
+    let owner::Owner::Known(backend, _) =
+        owner::find(&core.shared, &exchange.snapshot, &exchange, present)
+    else {
         // Nobody known owns it: any coordinator of the group says so in Trino's own words.
         return dispatch(core, exchange, headers, body, asked).await;
     };

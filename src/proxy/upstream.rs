@@ -64,7 +64,11 @@ impl Upstream {
     }
 
     /// Sends one request and waits for the head of its answer.
-    pub(crate) async fn send(&self, request: Request<Body>, within: Duration) -> Result<Response<Incoming>, Failure> {
+    pub(crate) async fn send(
+        &self,
+        request: Request<Body>,
+        within: Duration,
+    ) -> Result<Response<Incoming>, Failure> {
         match timeout(within, self.client.request(request)).await {
             Err(_) => Err(Failure::Late(within)),
             Ok(Err(error)) if error.is_connect() => Err(Failure::Connect(error)),
@@ -87,7 +91,9 @@ impl Failure {
             Self::Unsendable(_) => UpstreamError::Protocol,
             Self::Connect(error) => match io_kind(error) {
                 Some(io::ErrorKind::TimedOut) => UpstreamError::Timeout,
-                Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => UpstreamError::Reset,
+                Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => {
+                    UpstreamError::Reset
+                }
                 Some(io::ErrorKind::ConnectionRefused) => UpstreamError::Refused,
                 // The resolver's failures have no kind of their own; hyper-util names the step in its message.
                 _ if chain_says(error, "dns error") => UpstreamError::Dns,

@@ -12,7 +12,10 @@ use crate::{
     backends::passive,
     metrics::{ErrorKind, QueryEvent, UpstreamError},
     proxy::{Shared, exchange::Exchange},
-    queries::{Ending, Lease, Query, query::{About, Statement, Streaming}},
+    queries::{
+        Ending, Lease, Query,
+        query::{About, Statement, Streaming},
+    },
     snapshot::Backend,
     trino::head::{Head, Verdict},
 };
@@ -35,7 +38,11 @@ pub(crate) enum Subject {
     /// The answer to a POST: the query appears with its id.
     New(Box<Newcomer>),
     /// A page of a query in the table.
-    Known(Arc<Query>, #[expect(dead_code, reason = "a guard: the query is not silent while its page streams")] Streaming),
+    Known(
+        Arc<Query>,
+        #[expect(dead_code, reason = "a guard: the query is not silent while its page streams")]
+        Streaming,
+    ),
     /// A page of a query that no table knows (rule L13).
     Stranger,
     /// Nothing more to learn.
@@ -57,8 +64,21 @@ pub(crate) struct Newcomer {
 
 impl Watch {
     /// Begins to follow a page of `backend`.
-    pub(crate) fn new(shared: Arc<Shared>, exchange: Arc<Exchange>, backend: Arc<Backend>, subject: Subject) -> Self {
-        Self { shared, exchange, backend, subject, next_noted: false, state_noted: false, ended: false }
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        exchange: Arc<Exchange>,
+        backend: Arc<Backend>,
+        subject: Subject,
+    ) -> Self {
+        Self {
+            shared,
+            exchange,
+            backend,
+            subject,
+            next_noted: false,
+            state_noted: false,
+            ended: false,
+        }
     }
 
     /// Takes in what is known of the page by now.
@@ -155,7 +175,8 @@ impl Watch {
         if let Some(lease) = &lease {
             lease.place(self.backend.live.load.take());
         }
-        let query = Query::new(id, self.backend.name.clone(), self.backend.group.clone(), about, lease);
+        let query =
+            Query::new(id, self.backend.name.clone(), self.backend.group.clone(), about, lease);
         self.shared.table.insert(query)
     }
 }

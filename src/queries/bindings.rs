@@ -34,7 +34,8 @@ impl Bindings {
             self.forget_old(Instant::now());
         }
         if self.names.len() < MOST {
-            self.names.insert(name.to_owned(), Bound { backend: backend.clone(), used: Instant::now() });
+            self.names
+                .insert(name.to_owned(), Bound { backend: backend.clone(), used: Instant::now() });
         }
     }
 

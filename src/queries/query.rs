@@ -4,7 +4,6 @@
 //! (rule L3), and stays findable afterwards. The statement itself is kept only while it may be sent again.
 
 use std::{
-    hash::BuildHasher,
     sync::{
         Arc, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
@@ -85,7 +84,13 @@ pub enum Ending {
 
 impl Query {
     /// A query whose first page is passing by.
-    pub fn new(id: QueryId, backend: BackendName, group: GroupName, about: About, lease: Option<Lease>) -> Self {
+    pub fn new(
+        id: QueryId,
+        backend: BackendName,
+        group: GroupName,
+        about: About,
+        lease: Option<Lease>,
+    ) -> Self {
         Self {
             id,
             backend,
@@ -147,7 +152,9 @@ impl Query {
     /// Ends it; only the first call finds the lease and counts. Says whether this was the call.
     pub fn end(&self, ending: &Ending) -> bool {
         self.forget_statement();
-        let Some(lease) = self.lease.lock().ok().and_then(|mut lease| lease.take()) else { return false };
+        let Some(lease) = self.lease.lock().ok().and_then(|mut lease| lease.take()) else {
+            return false;
+        };
         drop(lease);
         self.touch();
         let (status, error) = outcome(ending);
@@ -242,7 +249,8 @@ fn outcome(ending: &Ending) -> (QueryStatus, Option<&PageError>) {
 }
 
 fn tell(query: &Query, status: QueryStatus, error: Option<&PageError>, took: Duration) {
-    let (query_id, routing_group, backend) = (query.id.as_str(), query.group.as_ref(), query.backend.as_ref());
+    let (query_id, routing_group, backend) =
+        (query.id.as_str(), query.group.as_ref(), query.backend.as_ref());
     let statement_type = query.about.kind.as_str();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match (status, error) {

@@ -45,7 +45,13 @@ fn round(current: &Current) -> Duration {
     ROUND.min(shortest / 10).max(Duration::from_millis(10))
 }
 
-fn sweep(table: &Table, now: Instant, abandon_after: Duration, remember_for: Duration, metrics: &Metrics) {
+fn sweep(
+    table: &Table,
+    now: Instant,
+    abandon_after: Duration,
+    remember_for: Duration,
+    metrics: &Metrics,
+) {
     table.retain(|query| {
         let silence = query.silence(now);
         if query.is_in_flight() {

@@ -340,7 +340,8 @@ fn a_reload_keeps_load_counters_and_state_of_who_stays() {
     assert_eq!(stage.truth.take_effects(), seats.map(Effect::Retune));
     assert_eq!(&*stage.snapshot().config_hash, "two");
 
-    let moved = r#"{"routingGroups":[{"name":"other","backends":[{"name":"a","url":"http://a:8080"}]}]}"#;
+    let moved =
+        r#"{"routingGroups":[{"name":"other","backends":[{"name":"a","url":"http://a:8080"}]}]}"#;
     stage.apply(moved);
     let moved = stage.backend("a");
     assert_eq!((moved.live.load.get(), moved.group.as_str()), (1, "other"));
@@ -379,7 +380,8 @@ fn a_removed_backend_retires_and_goes_when_its_queries_are_long_over() {
 #[test]
 fn a_removed_group_takes_its_series_with_it_once_it_is_idle() {
     let mut stage = Stage::new(TWO);
-    let other = r#"{"routingGroups":[{"name":"other","backends":[{"name":"c","url":"http://c:8080"}]}]}"#;
+    let other =
+        r#"{"routingGroups":[{"name":"other","backends":[{"name":"c","url":"http://c:8080"}]}]}"#;
     stage.apply(other);
     stage.pass(Duration::ZERO);
     assert!(series(&stage.metrics).contains("team-a--etl"));

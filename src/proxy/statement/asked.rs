@@ -8,9 +8,10 @@ use sluice_routing::{Facts, Headers, QueryId, StatementKind, kill_query, kind_of
 use crate::{
     proxy::exchange::Exchange,
     trino::headers::{
-        X_PRESTO_CATALOG, X_PRESTO_CLIENT_TAGS, X_PRESTO_ORIGINAL_USER, X_PRESTO_PREPARED_STATEMENT, X_PRESTO_SCHEMA,
-        X_PRESTO_SOURCE, X_PRESTO_TRANSACTION_ID, X_PRESTO_USER, X_TRINO_CATALOG, X_TRINO_CLIENT_TAGS,
-        X_TRINO_ORIGINAL_USER, X_TRINO_PREPARED_STATEMENT, X_TRINO_SCHEMA, X_TRINO_SOURCE, X_TRINO_TRANSACTION_ID,
+        X_PRESTO_CATALOG, X_PRESTO_CLIENT_TAGS, X_PRESTO_ORIGINAL_USER,
+        X_PRESTO_PREPARED_STATEMENT, X_PRESTO_SCHEMA, X_PRESTO_SOURCE, X_PRESTO_TRANSACTION_ID,
+        X_PRESTO_USER, X_TRINO_CATALOG, X_TRINO_CLIENT_TAGS, X_TRINO_ORIGINAL_USER,
+        X_TRINO_PREPARED_STATEMENT, X_TRINO_SCHEMA, X_TRINO_SOURCE, X_TRINO_TRANSACTION_ID,
         X_TRINO_USER,
     },
 };
@@ -59,7 +60,12 @@ impl Asked {
     }
 
     /// What rules may read.
-    pub(crate) fn facts<'a>(&'a self, headers: &'a HeaderMap, lines: &'a Lines<'a>, group_header: &str) -> Facts<'a> {
+    pub(crate) fn facts<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        lines: &'a Lines<'a>,
+        group_header: &str,
+    ) -> Facts<'a> {
         Facts {
             user: self.user.as_deref(),
             source: first(headers, [X_TRINO_SOURCE, X_PRESTO_SOURCE]),
@@ -69,7 +75,10 @@ impl Asked {
                 .unwrap_or_default(),
             catalog: first(headers, [X_TRINO_CATALOG, X_PRESTO_CATALOG]),
             schema: first(headers, [X_TRINO_SCHEMA, X_PRESTO_SCHEMA]),
-            asked_group: headers.get(group_header).and_then(|value| value.to_str().ok()).map(str::trim),
+            asked_group: headers
+                .get(group_header)
+                .and_then(|value| value.to_str().ok())
+                .map(str::trim),
             headers: lines,
         }
     }
@@ -87,7 +96,9 @@ impl Headers for Lines<'_> {
 
 /// `X-Trino-User`, else the Basic user (Node sends only that), else `X-Trino-Original-User`.
 fn user(headers: &HeaderMap) -> Option<String> {
-    let named = |names| first(headers, names).map(str::trim).filter(|user| !user.is_empty()).map(str::to_owned);
+    let named = |names| {
+        first(headers, names).map(str::trim).filter(|user| !user.is_empty()).map(str::to_owned)
+    };
     named([X_TRINO_USER, X_PRESTO_USER])
         .or_else(|| basic_user(headers))
         .or_else(|| named([X_TRINO_ORIGINAL_USER, X_PRESTO_ORIGINAL_USER]))
@@ -102,7 +113,8 @@ fn first(headers: &HeaderMap, names: [HeaderName; 2]) -> Option<&str> {
 /// `$zstd:` (Trino 482, `ProtocolHeaders`); their kind stays unknown here.
 fn prepared(headers: &HeaderMap, wanted: &str) -> Option<String> {
     let lines = [X_TRINO_PREPARED_STATEMENT, X_PRESTO_PREPARED_STATEMENT];
-    let lines = lines.iter().flat_map(|name| headers.get_all(name)).filter_map(|line| line.to_str().ok());
+    let lines =
+        lines.iter().flat_map(|name| headers.get_all(name)).filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).find_map(|entry| {
         let (name, text) = entry.trim().split_once('=')?;
         let encoded = format!("s={text}");
@@ -124,7 +136,9 @@ fn basic_user(headers: &HeaderMap) -> Option<String> {
 
 /// An authority without its port, in lower case.
 fn host_of(authority: &str) -> String {
-    let port = authority.rfind(':').filter(|at| authority.get(at + 1..).is_some_and(|port| !port.contains(']')));
+    let port = authority
+        .rfind(':')
+        .filter(|at| authority.get(at + 1..).is_some_and(|port| !port.contains(']')));
     port.and_then(|at| authority.get(..at)).unwrap_or(authority).to_ascii_lowercase()
 }
 
@@ -133,6 +147,9 @@ fn beginning(body: &Bytes) -> &str {
     let cut = body.get(..LOOKED_AT.min(body.len())).unwrap_or_default();
     match std::str::from_utf8(cut) {
         Ok(text) => text,
-        Err(error) => cut.get(..error.valid_up_to()).and_then(|valid| std::str::from_utf8(valid).ok()).unwrap_or_default(),
+        Err(error) => cut
+            .get(..error.valid_up_to())
+            .and_then(|valid| std::str::from_utf8(valid).ok())
+            .unwrap_or_default(),
     }
 }

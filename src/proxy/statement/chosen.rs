@@ -80,7 +80,9 @@ fn decided(exchange: &Exchange, headers: &HeaderMap, asked: &Asked) -> Decision 
 }
 
 fn first_best(exchange: &Exchange, decision: &Decision) -> Option<Chosen> {
-    let (Some(index), Outcome::Forward(placed)) = (decision.group, &decision.outcome) else { return None };
+    let (Some(index), Outcome::Forward(placed)) = (decision.group, &decision.outcome) else {
+        return None;
+    };
     let group = exchange.snapshot.groups.get(index)?;
     let backend = group.members.get(placed.member)?;
     told(decision, group, exchange);
@@ -113,7 +115,11 @@ impl Chosen {
     }
 
     /// Another backend of the group for a statement that is sent again; the same one if it is alone.
-    pub(crate) fn other_than(exchange: &Exchange, backend: &Arc<Backend>, user: Option<&str>) -> Option<Self> {
+    pub(crate) fn other_than(
+        exchange: &Exchange,
+        backend: &Arc<Backend>,
+        user: Option<&str>,
+    ) -> Option<Self> {
         let mut chosen = Self::fixed(exchange, backend)?;
         let group_index = exchange.snapshot.fleet.group_by_name(backend.group.as_ref());
         let own = chosen.group.members.iter().position(|member| member.name == backend.name);
@@ -168,9 +174,15 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
             core.shared.metrics.error(ErrorKind::Capacity, operation);
             let (reason, words) = match (starting, circuit_open, draining) {
                 (true, _, _) => (Unavailable::Resuming, "its coordinator is starting"),
-                (_, true, _) => (Unavailable::CircuitOpen, "its coordinators failed too often and are kept out for a moment"),
+                (_, true, _) => (
+                    Unavailable::CircuitOpen,
+                    "its coordinators failed too often and are kept out for a moment",
+                ),
                 (_, _, true) => (Unavailable::Draining, "its backends are draining"),
-                _ => (Unavailable::NoBackend, "no running coordinator, and nothing is set up to wake one"),
+                _ => (
+                    Unavailable::NoBackend,
+                    "no running coordinator, and nothing is set up to wake one",
+                ),
             };
             answers::unavailable(exchange, group.name.as_str(), reason, words)
         }
