@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`ids`] are what requests and the configuration name; [`facts`] are what is known of a request;
 //! [`sql`] is what its statement shows; [`rules`] are what operators write and [`compile`] makes ready; [`fleet`]
-//! is what there is to choose from; [`place`] chooses one member of a group; [`decide`] puts it all together.
+//! is what there is to choose from; [`place`] chooses one member of a group; [`mod@decide`] puts it all together.
 //!
 //! Nothing here does I/O, waits, or asks for the time, the environment or chance: time and seed are arguments, so
 //! that the same arguments always give the same decision. Nothing panics, and everything is linear in its input.

@@ -8,7 +8,7 @@ use crate::{
 
 /// Draws per property: enough that a share strays by more than `BOUND` less than once in a million runs.
 const DRAWS: u32 = 3_000;
-const BOUND: f64 = 0.05;
+const BOUND: f64 = 0.06;
 
 fn group(select: Select, weights: &[u32]) -> Group {
     let members = weights.iter().enumerate().map(|(at, &weight)| Member {
