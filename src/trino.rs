@@ -18,3 +18,6 @@ pub mod marker;
 pub mod page;
 pub mod patch;
 pub mod uris;
+
+#[cfg(test)]
+mod samples;

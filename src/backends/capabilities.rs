@@ -23,7 +23,7 @@ pub(crate) async fn prove(
     timeout: Duration,
 ) -> Option<Capabilities> {
     let scheme = other_scheme(url);
-    let none = Capabilities { forwarded: false, prefix: false, refused: false };
+    let none = Capabilities::default();
     let (status, location) = honest(target.root(headers(scheme, None), timeout).await)?;
     if status == StatusCode::NOT_ACCEPTABLE {
         return Some(Capabilities { refused: true, ..none });

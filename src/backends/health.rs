@@ -55,7 +55,9 @@ impl Health {
     pub(crate) fn observe(&mut self, sign: Sign, limits: Limits) {
         match sign {
             Sign::Ready => self.succeeded(limits.rise),
-            Sign::Starting => *self = Self { verdict: Verdict::Starting, successes: 0, failures: 0 },
+            Sign::Starting => {
+                *self = Self { verdict: Verdict::Starting, successes: 0, failures: 0 }
+            }
             Sign::Failed => self.failed(limits.fall),
         }
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use sluice_routing::CoordinatorId;
 
+use crate::trino::info::ServerInfo;
+
 /// What tells one process from the next.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Identity {
@@ -19,6 +21,15 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// Reads it from `/v1/info`.
+    pub(crate) fn of(info: &ServerInfo) -> Self {
+        Self {
+            coordinator: info.coordinator_id.as_deref().and_then(CoordinatorId::parse),
+            node: info.node_id.clone(),
+            uptime: info.up(),
+        }
+    }
+
     /// Whether this is another process than the one seen before; an id that came or went tells it too, since then
     /// another version answers.
     pub(crate) fn is_new_since(&self, last: &Self) -> bool {

@@ -94,7 +94,10 @@ fn index_of(config: &Config, group: &str) -> Result<usize, String> {
         .ok_or_else(|| format!("no routing group is called `{group}`"))
 }
 
-fn planned_group(config: &Config, group: &model::RoutingGroup) -> Result<PlannedGroup, Vec<String>> {
+fn planned_group(
+    config: &Config,
+    group: &model::RoutingGroup,
+) -> Result<PlannedGroup, Vec<String>> {
     let (namespace, xtrinode) = group.name.split_once("--").unwrap_or(("", &group.name));
     let mut problems = Vec::new();
     let backends = group

@@ -128,8 +128,7 @@ impl Prober {
             Sign::Starting | Sign::Failed => None,
         };
         let (seat, at) = (self.seat, SystemTime::now());
-        let outcome =
-            Outcome { seat, began, at, took, result, sign, alive, seen, capabilities };
+        let outcome = Outcome { seat, began, at, took, result, sign, alive, seen, capabilities };
         (outcome, refused)
     }
 
@@ -154,7 +153,7 @@ impl Prober {
         };
         let proven = tokio::time::timeout(timeout * 2, asked).await.ok().flatten();
         memory.proven = proven.is_some();
-        proven.or_else(|| first.then(capabilities::none))
+        proven.or_else(|| first.then(Capabilities::default))
     }
 }
 
@@ -166,21 +165,16 @@ impl Memory {
             (self.proofs, self.proven) = (0, false);
         }
         self.last = Some(identity.clone());
-        let version = info.node_version.as_ref().and_then(|node| node.version.as_deref());
-        Seen { identity, version: version.map(Arc::from), restarted }
+        Seen { identity, version: info.version().map(Arc::from), restarted }
     }
 }
 
 /// A worker, or a body that leaves `starting` out, is no coordinator that takes statements.
 fn sign(answer: &Answer) -> Sign {
     match answer {
-        Answer::Info(info) if info.coordinator == Some(false) => Sign::Failed,
-        Answer::Info(info) => match info.starting {
-            Some(false) => Sign::Ready,
-            Some(true) => Sign::Starting,
-            None => Sign::Failed,
-        },
-        Answer::Status(_) | Answer::Refused | Answer::Broken | Answer::Timeout => Sign::Failed,
+        Answer::Info(info) if info.ready() => Sign::Ready,
+        Answer::Info(info) if info.starting == Some(true) => Sign::Starting,
+        _ => Sign::Failed,
     }
 }
 

@@ -8,6 +8,7 @@ mod events;
 mod publish;
 mod reload;
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests;
 
 use std::{

@@ -152,18 +152,17 @@ impl Scanner {
     fn note(&mut self, event: Event) {
         match event {
             Event::Read(slot) => self.note_text(slot),
-            Event::TooLong(Slot::NextUri) => self.head.verdict = Verdict::Continues,
+            Event::TooLong(slot) => self.note_unreadable(slot),
             Event::Reached(slot) => self.note_reached(slot),
             Event::Closed => self.note_closed(),
             Event::Broken => self.finish(),
-            Event::TooLong(Slot::Id) => self.id_seen = true,
-            Event::Began(_) | Event::TooLong(_) => {}
+            Event::Began(_) => {}
         }
     }
 
+    /// Of a key that comes twice the first counts: by the second, others have acted on it.
     fn note_text(&mut self, slot: Slot) {
-        // Of a key that comes twice, the first counts: all the rest of us have acted on it by then.
-        let Some(text) = unescape(self.walk.text()) else { return };
+        let Some(text) = unescape(self.walk.text()) else { return self.note_unreadable(slot) };
         match slot {
             Slot::Id if !self.id_seen => {
                 self.id_seen = true;
@@ -172,16 +171,28 @@ impl Scanner {
             }
             Slot::NextUri if self.head.verdict == Verdict::Undecided && !text.is_empty() => {
                 self.head.next_uri = Some(text.into_owned());
-                self.head.verdict = Verdict::Continues;
-                self.count_as_running();
+                self.note_continues();
             }
             Slot::State if self.head.state.is_none() => self.head.state = Some(State::of(&text)),
             Slot::ErrorName | Slot::ErrorType | Slot::ErrorCode => {
-                let error = self.head.error.get_or_insert_with(PageError::unnamed);
-                error.note(slot, &text);
+                self.head.error.get_or_insert_with(PageError::unnamed).note(slot, &text);
             }
             _ => {}
         }
+    }
+
+    /// A text that is too long or no text is still there: a page with such a `nextUri` is not the last.
+    fn note_unreadable(&mut self, slot: Slot) {
+        match slot {
+            Slot::Id => self.id_seen = true,
+            Slot::NextUri => self.note_continues(),
+            _ => {}
+        }
+    }
+
+    fn note_continues(&mut self) {
+        self.head.verdict = Verdict::Continues;
+        self.count_as_running();
     }
 
     fn note_reached(&mut self, slot: Slot) {

@@ -56,7 +56,7 @@ impl Reader {
     pub fn feed(&mut self, piece: &[u8]) {
         match &self.body {
             Body::Plain => self.scanner.feed(piece),
-            Body::Packed(_) => piece.chunks(SLICE).for_each(|slice| self.inflate(slice)),
+            Body::Packed(_) => self.inflate_all(piece),
             Body::Passing => {}
         }
         if self.scanner.done() {
@@ -85,19 +85,27 @@ impl Reader {
         self.body = Body::Passing;
     }
 
-    fn inflate(&mut self, mut slice: &[u8]) {
+    fn inflate_all(&mut self, piece: &[u8]) {
         let mut room = [0; ROOM];
+        for slice in piece.chunks(SLICE) {
+            self.inflate(slice, &mut room);
+            if self.scanner.done() {
+                return;
+            }
+        }
+    }
+
+    fn inflate(&mut self, mut slice: &[u8], room: &mut [u8]) {
         while let Body::Packed(inflate) = &mut self.body
             && !self.scanner.done()
         {
             let before = slice.len();
-            let Some(made) = inflate.next(&mut slice, &mut room) else { return self.finish() };
+            let made =
+                inflate.next(&mut slice, room).filter(|made| self.inflated + made <= MOST_INFLATED);
+            let Some(made) = made else { return self.finish() };
             self.inflated += made;
-            if self.inflated > MOST_INFLATED {
-                return self.finish();
-            }
             self.scanner.feed(room.get(..made).unwrap_or_default());
-            let all_taken = slice.is_empty() && made < ROOM;
+            let all_taken = slice.is_empty() && made < room.len();
             let stuck = made == 0 && slice.len() == before;
             if all_taken || stuck {
                 return;

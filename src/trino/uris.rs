@@ -50,10 +50,9 @@ pub fn choose(
     match setting {
         Uris::Forwarded => Mode::Forwarded,
         Uris::Host => Mode::Host,
-        Uris::Rewrite => Mode::Rewrite,
         Uris::Auto if capabilities.is_some_and(|can| suffices(can, client)) => Mode::Forwarded,
         Uris::Auto if same_base(client, upstream_scheme, upstream_base_path) => Mode::Host,
-        Uris::Auto => Mode::Rewrite,
+        Uris::Rewrite | Uris::Auto => Mode::Rewrite,
     }
 }
 

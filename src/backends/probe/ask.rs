@@ -101,7 +101,7 @@ async fn read(answer: &mut Response) -> reqwest::Result<Option<Box<ServerInfo>>>
             return Ok(None);
         }
     }
-    Ok(serde_json::from_slice(&body).ok())
+    Ok(ServerInfo::read(&body).map(Box::new))
 }
 
 fn broken(error: &reqwest::Error) -> Answer {

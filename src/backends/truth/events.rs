@@ -1,23 +1,21 @@
 //! What is heard of a backend: probes, the data plane, operators, and time passing.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::atomic::Ordering, time::Duration};
 
 use sluice_routing::{BackendName, CoordinatorId};
 use tokio::time::Instant;
 
 use crate::{
     backends::{
-        circuit::OPEN_FOR,
+        circuit::{Gate, OPEN_FOR},
+        health::Sign,
         jitter,
         probe::{Outcome, Seen},
         record::{Learned, Record},
         truth::{DRAIN_GRACE, Effect, Marked, Truth},
     },
     metrics,
-    snapshot::{Mark, Report, Seat},
+    snapshot::{Circuit, Mark, Report, Seat},
 };
 
 /// An uptime is told in two digits behind the point of its unit, and was true a moment ago.
@@ -31,8 +29,9 @@ impl Truth {
         if record.retired.is_some() {
             return;
         }
+        record.live.metrics.probed(outcome.result, outcome.took);
         record.last_check = Some(outcome.at);
-        record.starting = outcome.sign == super::super::health::Sign::Starting;
+        record.starting = outcome.sign == Sign::Starting;
         record.health.observe(outcome.sign, record.planned.limits);
         if outcome.capabilities.is_some() {
             record.capabilities = outcome.capabilities;
@@ -172,15 +171,14 @@ impl Truth {
 /// Failures of a dead process say nothing about the next one.
 fn renew_circuit(record: &mut Record) {
     record.live.failures.store(0, Ordering::Relaxed);
-    if record.gate != super::super::circuit::Gate::Closed {
-        record.gate = super::super::circuit::Gate::Closed;
+    if record.gate != Gate::Closed {
+        record.gate = Gate::Closed;
         tell_circuit(record, "restart");
     }
 }
 
 /// Tells metrics and log of a changed circuit.
 fn tell_circuit(record: &Record, reason: &str) {
-    use crate::snapshot::Circuit;
     let (backend, routing_group) = (record.name(), &record.group);
     match record.gate.shown() {
         Circuit::Closed => {

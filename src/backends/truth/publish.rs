@@ -7,11 +7,7 @@ use sha2::{Digest, Sha256};
 use sluice_routing::{BackendName, Fleet, Group as FleetGroup, Member};
 
 use crate::{
-    backends::{
-        plan::PlannedGroup,
-        record::Record,
-        truth::Truth,
-    },
+    backends::{plan::PlannedGroup, record::Record, truth::Truth},
     snapshot::{Backend, BackendState, Group, Mark, Seat, Snapshot},
 };
 
@@ -124,7 +120,9 @@ fn tell_state(record: &Record, from: Option<BackendState>, to: BackendState) {
     let (backend, routing_group) = (record.name(), &record.group);
     match from {
         // The first finding is no change, and a good one no warning.
-        None if to == BackendState::Healthy => tracing::info!(%backend, %routing_group, "backend is healthy"),
+        None if to == BackendState::Healthy => {
+            tracing::info!(%backend, %routing_group, "backend is healthy")
+        }
         from => tracing::warn!(
             event = "backend_state_changed", %backend, %routing_group,
             from = from.map_or("unknown", BackendState::as_str), to = to.as_str(),

@@ -9,8 +9,10 @@ use crate::trino::head::slot::{Object, Slot, Watch};
 
 /// The longest URI that is read or patched: above Jetty's own limit for a request line (8 KiB), no client could send it.
 pub(crate) const LONGEST_URI: usize = 8 * 1024;
-/// No key that matters is as long.
-const LONGEST_KEY: usize = 32;
+/// No key that matters is as long, even with each character written as an escape.
+const LONGEST_KEY: usize = 96;
+/// More digits than a number of 64 bits has.
+const LONGEST_NUMBER: usize = 32;
 /// The UTF-8 byte order mark, which Jackson too lets pass.
 const BYTE_ORDER_MARK: [u8; 3] = [0xEF, 0xBB, 0xBF];
 
@@ -23,7 +25,7 @@ pub(crate) enum Event {
     Read(Slot),
     /// A watched string is longer than is ever held; the rest of it is skipped.
     TooLong(Slot),
-    /// The first byte of a value of interest that is neither null nor text was taken.
+    /// The first byte of a value whose presence matters was taken; null does not count.
     Reached(Slot),
     /// The page's own object ended.
     Closed,
@@ -82,6 +84,12 @@ impl Walk {
     /// The text of the last [`Event::Read`], as it stands in the page (escapes kept).
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
+    }
+
+    /// Bytes of memory that the walk holds beside itself.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.text.capacity()
     }
 
     /// Takes bytes from `input` up to the next event; `None` when they are used up or nothing more can come.
@@ -160,6 +168,9 @@ impl Walk {
                 self.text.clear();
                 self.tell(Place::InText, Event::Began(self.slot))
             }
+            (b'"', Watch::Reached(_)) => {
+                self.tell(Place::Skip(Skip::text()), Event::Reached(self.slot))
+            }
             (b'"', _) => self.to(Place::Skip(Skip::text())),
             (b'{', Watch::Reached(Some(object))) => {
                 self.object = object;
@@ -205,7 +216,7 @@ impl Walk {
 
     fn in_number(&mut self, input: &mut &[u8]) -> Move {
         let (word, ended) = take_word(input);
-        keep(&mut self.text, word, LONGEST_KEY);
+        keep(&mut self.text, word, LONGEST_NUMBER);
         if ended { self.tell(Place::After, Event::Read(self.slot)) } else { Move::Starved }
     }
 

@@ -1,0 +1,142 @@
+//! The backends: probed, judged, marked, and folded into the snapshot that requests read.
+//!
+//! `fold` is the one task that owns the truth; `truth` is that truth, without any I/O; `plan` is a configuration
+//! made ready for it. `probe` and `capabilities` ask the coordinators, `passive` is what the data plane tells.
+//! A request never waits for anything here, and nothing here sends a statement.
+
+mod capabilities;
+mod circuit;
+mod coordinators;
+mod fold;
+mod health;
+mod identity;
+mod jitter;
+pub mod passive;
+mod plan;
+mod probe;
+mod record;
+mod truth;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+
+use self::{
+    fold::{Ears, Fold, Order, Probers},
+    plan::Plan,
+    truth::Truth,
+};
+use crate::{
+    config::model::Config,
+    metrics::Metrics,
+    snapshot::{Current, Mark},
+};
+
+pub use self::passive::learned;
+
+/// Orders that may wait for the fold; who sends more waits too.
+const ORDERS: usize = 16;
+
+/// Outcomes of probes that may wait for the fold.
+const OUTCOMES: usize = 64;
+
+/// Why a configuration was not taken over.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refused {
+    /// It contradicts itself; each problem in words.
+    #[error("{}", .0.join("; "))]
+    Wrong(Vec<String>),
+    /// The client of the probes could not be made.
+    #[error("cannot probe: {0}")]
+    Probes(String),
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+/// Why a backend was not marked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum NotMarked {
+    /// The configuration names no such backend.
+    #[error("no backend is called `{0}`")]
+    UnknownBackend(String),
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Stopping,
+}
+
+/// How the rest of the process gives orders to the fold.
+#[derive(Clone, Debug)]
+pub struct Control {
+    orders: mpsc::Sender<Order>,
+    current: Current,
+}
+
+impl Control {
+    /// Takes over another configuration; when it returns, requests already see it.
+    pub async fn apply(
+        &self,
+        config: Arc<Config>,
+        hash: impl Into<Arc<str>>,
+    ) -> Result<(), Refused> {
+        let (done, applied) = oneshot::channel();
+        let order = Order::Apply { config, hash: hash.into(), done };
+        self.orders.send(order).await.map_err(|_| Refused::Stopping)?;
+        applied.await.map_err(|_| Refused::Stopping)?
+    }
+
+    /// Marks a backend and gives back its mark; when it returns, requests already see it.
+    ///
+    /// A drained backend becomes `Inactive` by itself when its last query has ended. Marks outlive reloads.
+    pub async fn mark(&self, backend: &str, mark: Mark) -> Result<Mark, NotMarked> {
+        let (done, marked) = oneshot::channel();
+        let order = Order::Mark { backend: backend.to_owned(), mark, done };
+        self.orders.send(order).await.map_err(|_| NotMarked::Stopping)?;
+        let marked = marked.await.map_err(|_| NotMarked::Stopping)?;
+        marked.ok_or_else(|| NotMarked::UnknownBackend(backend.to_owned()))
+    }
+
+    /// Where the present snapshot is read.
+    pub fn current(&self) -> Current {
+        self.current.clone()
+    }
+}
+
+/// Starts the fold and one prober per backend on this runtime; they stop when `cancel` says so.
+///
+/// The first snapshot is there at once; in it no backend has been probed yet.
+pub fn start(
+    config: Arc<Config>,
+    hash: impl Into<Arc<str>>,
+    metrics: Arc<Metrics>,
+    cancel: CancellationToken,
+    tracker: &TaskTracker,
+) -> Result<(Current, Control), Refused> {
+    let plan = Plan::of(&config).map_err(Refused::Wrong)?;
+    let http = probe::ask::client().map_err(|error| Refused::Probes(error.to_string()))?;
+    let (reports, heard_reports) = mpsc::unbounded_channel();
+    let (orders, heard_orders) = mpsc::channel(ORDERS);
+    let (outcomes, heard_outcomes) = mpsc::channel(OUTCOMES);
+    let truth = Truth::new(plan, config, hash.into(), metrics, reports);
+    let current = Current::new(truth.snapshot());
+    let fold = Fold {
+        truth,
+        current: current.clone(),
+        ears: Ears { orders: heard_orders, reports: heard_reports, outcomes: heard_outcomes },
+        probers: Probers {
+            http,
+            outcomes,
+            tracker: tracker.clone(),
+            cancel,
+            at_work: BTreeMap::new(),
+        },
+    };
+    tracker.spawn(fold.run().instrument(tracing::info_span!("fold")));
+    Ok((current.clone(), Control { orders, current }))
+}

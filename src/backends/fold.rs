@@ -1,0 +1,209 @@
+//! The one task that owns the truth of the backends and publishes the next snapshot when it changes.
+//!
+//! It hears orders (a new configuration, marks), probes' outcomes, the data plane's reports and the clock, and
+//! runs the probers. It waits for nobody: every answer it gives is made from what it has at hand.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use reqwest::Client;
+use tokio::{
+    sync::{Notify, mpsc, oneshot, watch},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
+
+use crate::{
+    backends::{
+        Refused,
+        plan::{Plan, Tempo},
+        probe::{Outcome, Prober, ask::Target},
+        truth::{Effect, Truth},
+    },
+    config::model::Config,
+    snapshot::{Current, Mark, Report, Seat},
+};
+
+/// What `Control` asks for.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// Take over another configuration.
+    Apply { config: Arc<Config>, hash: Arc<str>, done: oneshot::Sender<Result<(), Refused>> },
+    /// Mark a backend; answered with `None` if there is none of that name.
+    Mark { backend: String, mark: Mark, done: oneshot::Sender<Option<Mark>> },
+}
+
+/// The fold with its ears and its probers.
+#[derive(Debug)]
+pub(crate) struct Fold {
+    pub(crate) truth: Truth,
+    pub(crate) current: Current,
+    pub(crate) ears: Ears,
+    pub(crate) probers: Probers,
+}
+
+/// All that it hears.
+#[derive(Debug)]
+pub(crate) struct Ears {
+    pub(crate) orders: mpsc::Receiver<Order>,
+    pub(crate) reports: mpsc::UnboundedReceiver<Report>,
+    pub(crate) outcomes: mpsc::Receiver<Outcome>,
+}
+
+/// Something that it heard.
+#[derive(Debug)]
+enum Heard {
+    Order(Order),
+    Report(Report),
+    Outcome(Box<Outcome>),
+    Time,
+}
+
+impl Fold {
+    /// Works until it is cancelled.
+    pub(crate) async fn run(mut self) {
+        let cancel = self.probers.cancel.clone();
+        self.follow();
+        while let Some(Some(heard)) = cancel.run_until_cancelled(self.hear()).await {
+            let done = self.take(heard);
+            self.follow();
+            if let Some(done) = done {
+                done.tell();
+            }
+        }
+    }
+
+    /// The next thing; `None` when nobody is left to speak.
+    async fn hear(&mut self) -> Option<Heard> {
+        let wake = self.truth.next_wake(Instant::now());
+        let time = async {
+            match wake {
+                Some(wake) => tokio::time::sleep_until(wake).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            order = self.ears.orders.recv() => order.map(Heard::Order),
+            report = self.ears.reports.recv() => report.map(Heard::Report),
+            outcome = self.ears.outcomes.recv() => outcome.map(|o| Heard::Outcome(Box::new(o))),
+            () = time => Some(Heard::Time),
+        }
+    }
+
+    fn take(&mut self, heard: Heard) -> Option<Done> {
+        let now = Instant::now();
+        match heard {
+            Heard::Outcome(outcome) => self.truth.probed(*outcome, now),
+            Heard::Report(report) => self.truth.reported(report, now),
+            Heard::Order(Order::Mark { backend, mark, done }) => {
+                return Some(Done::Mark(done, self.truth.mark(&backend, mark, now)));
+            }
+            Heard::Order(Order::Apply { config, hash, done }) => {
+                return Some(Done::Apply(done, self.apply(config, hash)));
+            }
+            Heard::Time => {}
+        }
+        self.truth.tick(now);
+        None
+    }
+
+    fn apply(&mut self, config: Arc<Config>, hash: Arc<str>) -> Result<(), Refused> {
+        let plan = Plan::of(&config).map_err(Refused::Wrong)?;
+        self.truth.apply(plan, config, hash);
+        Ok(())
+    }
+
+    /// Does what follows, and publishes if there is something new.
+    fn follow(&mut self) {
+        for effect in self.truth.take_effects() {
+            self.probers.follow(effect, &self.truth);
+        }
+        if self.truth.take_changed() {
+            self.truth.tell_states();
+            self.current.publish(self.truth.snapshot());
+        }
+    }
+}
+
+/// An answer that is given after the snapshot is out, so that who asked sees it.
+#[derive(Debug)]
+enum Done {
+    Mark(oneshot::Sender<Option<Mark>>, Option<Mark>),
+    Apply(oneshot::Sender<Result<(), Refused>>, Result<(), Refused>),
+}
+
+impl Done {
+    fn tell(self) {
+        // Who asked may have left; the change stands.
+        match self {
+            Self::Mark(done, marked) => drop(done.send(marked)),
+            Self::Apply(done, applied) => drop(done.send(applied)),
+        }
+    }
+}
+
+/// The probers at work.
+#[derive(Debug)]
+pub(crate) struct Probers {
+    pub(crate) http: Client,
+    pub(crate) outcomes: mpsc::Sender<Outcome>,
+    pub(crate) tracker: TaskTracker,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) at_work: BTreeMap<Seat, Leash>,
+}
+
+/// How a prober is led.
+#[derive(Debug)]
+pub(crate) struct Leash {
+    tempo: watch::Sender<Tempo>,
+    poked: Arc<Notify>,
+    cancel: CancellationToken,
+}
+
+impl Probers {
+    fn follow(&mut self, effect: Effect, truth: &Truth) {
+        match effect {
+            Effect::Start(seat) => self.start(seat, truth),
+            Effect::Poke(seat) => self.at_work.get(&seat).into_iter().for_each(Leash::poke),
+            Effect::Stop(seat) => {
+                self.at_work.remove(&seat).into_iter().for_each(|leash| leash.cancel.cancel());
+            }
+            Effect::Retune(seat) => {
+                let Some(record) = truth.record(seat) else { return };
+                self.at_work
+                    .get(&seat)
+                    .into_iter()
+                    .for_each(|leash| leash.retune(record.planned.tempo));
+            }
+        }
+    }
+
+    fn start(&mut self, seat: Seat, truth: &Truth) {
+        let Some(record) = truth.record(seat) else { return };
+        let (tempo, heard_tempo) = watch::channel(record.planned.tempo);
+        let poked = Arc::new(Notify::new());
+        let cancel = self.cancel.child_token();
+        let url = record.planned.url.clone();
+        let prober = Prober {
+            seat,
+            target: Target::new(self.http.clone(), &url),
+            url,
+            tempo: heard_tempo,
+            poked: Arc::clone(&poked),
+            outcomes: self.outcomes.clone(),
+        };
+        let span = tracing::info_span!("prober", backend = %record.name());
+        self.tracker.spawn(prober.run(cancel.clone()).instrument(span));
+        self.at_work.insert(seat, Leash { tempo, poked, cancel });
+    }
+}
+
+impl Leash {
+    fn poke(&self) {
+        self.poked.notify_one();
+    }
+
+    fn retune(&self, tempo: Tempo) {
+        self.tempo.send_if_modified(|old| std::mem::replace(old, tempo) != tempo);
+    }
+}
