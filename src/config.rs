@@ -64,6 +64,9 @@ fn build(bytes: &[u8], environment: Environment<'_>, found: &mut Vec<Problem>) -
     let mut tree = source::parse(bytes, found)?;
     source::expand(&mut tree, environment, found);
     let fitted = shape::fit(&tree, found);
+    if !tree.is_mapping() {
+        return None;
+    }
     match serde_json::from_value::<Config>(fitted) {
         Ok(config) => {
             check::check(&config, &tree, found);

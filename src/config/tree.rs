@@ -55,6 +55,11 @@ impl Node {
         }
     }
 
+    /// Whether it holds keys, or nothing at all.
+    pub(crate) fn is_mapping(&self) -> bool {
+        matches!(self.value, Value::Map(_) | Value::Null)
+    }
+
     /// The deepest node on the way of a trail; its end, if everything on the way exists.
     pub(crate) fn nearest(&self, trail: &Trail) -> &Node {
         let mut node = self;

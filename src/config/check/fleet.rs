@@ -103,7 +103,7 @@ fn is_name(name: &str, longest: usize) -> bool {
 
 /// `onEmpty` that leads back to where it began would send a statement round for ever.
 fn circles(groups: &[RoutingGroup], all: &Trail, report: &mut Report<'_>) {
-    let find = |name: &str| groups.iter().position(|group| group.name == name);
+    let find = |name: &str| groups.iter().position(|group| group.name == name && name != REFUSE);
     for (start, group) in groups.iter().enumerate() {
         let mut way = vec![group.name.as_str()];
         let mut at = group;

@@ -244,7 +244,7 @@ fn a_circle_of_on_empty_is_told_once() {
         group("b", "c"),
         group("c", "a")
     );
-    one(&text, "3:21", "routingGroups[1].onEmpty", "in a circle: a → b → c → a");
+    one(&text, "3:22", "routingGroups[1].onEmpty", "in a circle: a → b → c → a");
     let chain =
         format!("routingGroups:\n{}{}{}", group("a", "b"), group("b", "c"), group("c", "refuse"));
     assert!(wrong(&chain).is_empty());
@@ -355,7 +355,7 @@ fn variables_that_are_missing_or_malformed_are_told_in_place() {
         "what `${ENV:TOKEN}` holds does not fit",
     );
     one(
-        "routingGroups: [{name: a, backends: [{name: '${ENV:MISSING}', url: '${ENV:NOR_THIS}'}]}]",
+        "routingGroups: [{name: a, backends: [{name: '${ENV:MISSING}', url: 'http://${ENV:TOKEN}'}]}]",
         "1:45",
         "routingGroups[0].backends[0].name",
         "not set",
@@ -413,9 +413,9 @@ rules:
             "routingGroups[0].backends[0].weight",
             "routingGroups[0].backends[0].colour",
             "routingGroups[0].backends[1].name",
-            "routingGroups[1].backends",
-            "routingGroups[1].name",
             "routingGroups[1].nmae",
+            "routingGroups[1].name",
+            "routingGroups[1].backends",
             "rules[0].when",
             "rules[1].routingGroup",
             "rules[1].name",
