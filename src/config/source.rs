@@ -70,7 +70,8 @@ pub(crate) fn parse(bytes: &[u8], found: &mut Vec<Problem>) -> Option<Node> {
         // The first of two equal keys is taken, so that the rest of the file is judged too.
         Err(error @ Error::DuplicateMappingKey { .. }) => {
             found.push(syntax(&error));
-            yaml(text, DuplicateKeyPolicy::FirstWins).ok()
+            let again = yaml(text, DuplicateKeyPolicy::FirstWins);
+            again.map_err(|error| found.push(syntax(&error))).ok()
         }
         Err(error) => {
             found.push(syntax(&error));

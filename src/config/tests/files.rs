@@ -118,4 +118,7 @@ fn a_repeated_key_does_not_hide_the_rest() {
         "{told:?}"
     );
     assert!(told[1].starts_with("sluice.yaml:3:1: bogus: unknown key"), "{told:?}");
+    let told = wrong("log: {}\nlog: {}\na: [\n");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains("no YAML"), "{told:?}");
 }

@@ -187,10 +187,10 @@ fn names_and_urls_stand_once() {
         "the rule name `r` stands at line 2 already",
     );
     one(
-        "routingGroups:\n- {name: x--y, backends: [{name: a, url: 'http://a'}]}\n- {name: z, namespace: x, xtrinode: y, backends: [{name: b, url: 'http://b'}]}",
-        "3:3",
-        "routingGroups[1]",
-        "the namespace and xtrinode",
+        "routingGroups: [{name: a, namespace: 'x y', backends: [{name: a, url: 'http://a'}]}]",
+        "1:38",
+        "routingGroups[0].namespace",
+        "no value of a label",
     );
 }
 
@@ -479,4 +479,21 @@ proptest! {
         let _ = wrong(&format!("{head} {text}"));
         let _ = wrong(&format!("{head}\n{text}"));
     }
+}
+
+#[test]
+fn what_follows_from_a_mistake_alone_is_not_told() {
+    head(
+        "admin: { bind: '0.0.0.0:8081', token: '${ENV:MISSING}' }",
+        "1:39",
+        "admin.token",
+        "`MISSING` is not set",
+    );
+    head("data: { bind: oops }\nadmin: { bind: '127.0.0.1:8080' }", "1:15", "data.bind", "oops");
+    one(
+        "defaultRoutingGroup: adhoc\nroutingGroups: [{name: [adhoc], backends: [{name: a, url: 'http://a'}]}]",
+        "2:24",
+        "routingGroups[0].name",
+        "a list does not belong here",
+    );
 }
