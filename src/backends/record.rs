@@ -158,7 +158,7 @@ impl Record {
             starting: self.starting,
             mark,
             circuit: self.gate.shown(),
-            capabilities: self.capabilities.clone(),
+            capabilities: self.capabilities,
             coordinator: self.coordinator.map(|learned| learned.id),
             version: self.version.clone(),
             last_check: self.last_check,

@@ -137,6 +137,9 @@ impl Truth {
             }
         }
         self.series = wanted;
+        for group in &self.plan.groups {
+            self.metrics.group(group.name.as_str());
+        }
         for (rule, group) in &self.plan.decisions {
             self.metrics.group(group.as_str()).rule(rule);
         }
