@@ -1,11 +1,20 @@
 //! Sluice, a Trino-compatible routing gateway.
+//!
+//! In reading order: `proxy` carries requests, `queries` remembers them, `backends` knows the coordinators, `snapshot`
+//! is what requests read, `trino` is the wire; `config`, `metrics`, `telemetry` and `lifecycle` are what the names say.
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod app;
 pub mod backends;
+pub mod cli;
 pub mod config;
 pub mod lifecycle;
+mod living;
 pub mod metrics;
+pub mod proxy;
+pub mod queries;
+mod reload;
 pub mod snapshot;
 pub mod telemetry;
 pub mod trino;

@@ -1,4 +1,8 @@
 //! The `sluice` command.
 #![forbid(unsafe_code)]
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> anyhow::Result<ExitCode> {
+    sluice::cli::run()
+}

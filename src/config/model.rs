@@ -3,13 +3,13 @@
 //! Keys are camelCase and unknown keys are errors. Durations read as `30s`, sizes as `16MiB` (see `units`).
 //! Nothing here is checked against anything else: `check` does that, and reports every problem at once.
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::units::{Bytes, Span};
+use crate::config::units::{self, Bytes, Span};
 
 /// The whole file; only `routingGroups` is required.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -70,15 +70,17 @@ fn default_routing_group_header() -> String {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Data {
     /// Address and port; port 0 takes a free one.
+    #[schemars(with = "String", extend("format" = "socket-address"))]
     pub bind: SocketAddr,
-    #[schemars(with = "Vec<String>")]
     /// Peers whose `X-Forwarded-*` and `Forwarded` are believed; from all others they are replaced.
+    #[schemars(with = "Vec<units::Network>")]
     pub trusted_proxies: Vec<IpNet>,
     /// The base URL that every client uses; wins over `Host` and `X-Forwarded-*`.
     pub external_url: Option<String>,
     /// Whether each connection begins with a PROXY protocol header (version 1 or 2).
     pub proxy_protocol: bool,
     /// Connections accepted at the same time; above it new ones wait in the kernel's queue.
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub max_connections: usize,
     /// The largest statement that is kept for sending elsewhere; larger ones get 413.
     pub max_statement_bytes: Bytes,
@@ -91,6 +93,7 @@ pub struct Data {
     /// Whether another process may share the port (`SO_REUSEPORT`).
     pub share_port: bool,
     /// Data threads; unset: one a core.
+    #[schemars(range(min = 1, max = 1_024))]
     pub workers: Option<usize>,
 }
 
@@ -143,14 +146,17 @@ impl Default for Upstream {
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Health {
     /// Address of `/healthz`, `/readyz` and `/api/v1/status`.
+    #[schemars(with = "String", extend("format" = "socket-address"))]
     pub bind: SocketAddr,
     /// Between two probes of one backend, ± 20 %.
     pub interval: Span,
     /// For one probe.
     pub timeout: Span,
     /// Successes in a row that make a backend healthy.
+    #[schemars(range(min = 1, max = 1_000))]
     pub rise: u32,
     /// Failures in a row that make it unhealthy.
+    #[schemars(range(min = 1, max = 1_000))]
     pub fall: u32,
 }
 
@@ -247,6 +253,7 @@ pub struct Backend {
     pub url: String,
     /// Share of the group's load.
     #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub weight: u32,
     /// How the URIs in answers are made to point at the gateway.
     #[serde(default)]
@@ -269,8 +276,10 @@ pub struct BackendHealth {
     /// See `health.timeout`.
     pub timeout: Option<Span>,
     /// See `health.rise`.
+    #[schemars(range(min = 1, max = 1_000))]
     pub rise: Option<u32>,
     /// See `health.fall`.
+    #[schemars(range(min = 1, max = 1_000))]
     pub fall: Option<u32>,
 }
 
@@ -355,6 +364,7 @@ pub struct Memory {}
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Metrics {
     /// Address of `/metrics`.
+    #[schemars(with = "String", extend("format" = "socket-address"))]
     pub bind: SocketAddr,
 }
 
@@ -365,14 +375,23 @@ impl Default for Metrics {
 }
 
 /// The admin listener.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Admin {
     /// Beyond loopback only with a token.
+    #[schemars(with = "String", extend("format" = "socket-address"))]
     pub bind: SocketAddr,
     /// The bearer token; best as `${ENV:NAME}`.
     #[serde(skip_serializing)]
     pub token: Option<String>,
+}
+
+/// Shows whether there is a token, never the token.
+impl fmt::Debug for Admin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let token = self.token.as_ref().map(|_| "***");
+        f.debug_struct("Admin").field("bind", &self.bind).field("token", &token).finish()
+    }
 }
 
 impl Default for Admin {

@@ -7,7 +7,10 @@ use std::{fmt, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A length of time.
+/// The longest span, so that adding one to a clock never overflows.
+const LONGEST: Duration = Duration::from_secs(366 * 86_400);
+
+/// A length of time, at most 366 days.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Span(Duration);
 
@@ -49,6 +52,9 @@ impl Span {
             let part = millis.and_then(|each: u64| number.checked_mul(each)).ok_or_else(refused)?;
             total = total.checked_add(Duration::from_millis(part)).ok_or_else(refused)?;
             rest = next;
+        }
+        if total > LONGEST {
+            return Err(format!("`{text}` is longer than 366d"));
         }
         Ok(Self(total))
     }
@@ -136,7 +142,7 @@ impl<T> de::Visitor<'_> for Text<T> {
 }
 
 macro_rules! as_text {
-    ($name:ident, $pattern:literal) => {
+    ($name:ident, $schema:tt) => {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 deserializer.deserialize_any(Text(Self::parse))
@@ -155,14 +161,32 @@ macro_rules! as_text {
             }
 
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern })
+                json_schema!($schema)
             }
         }
     };
 }
 
-as_text!(Span, "^([0-9]+(ms|s|m|h|d))+$");
-as_text!(Bytes, "^[0-9]+ ?(B|KiB|MiB|GiB)?$");
+as_text!(Span, { "type": "string", "format": "span", "pattern": "^([0-9]+(ms|s|m|h|d))+$" });
+as_text!(Bytes, {
+    "type": ["string", "integer"],
+    "format": "bytes",
+    "minimum": 0,
+    "pattern": "^[0-9]+ ?(B|KiB|MiB|GiB)?$"
+});
+
+/// Stands in the schema for a network such as `10.0.0.0/8`.
+pub(crate) struct Network;
+
+impl JsonSchema for Network {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Network".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "cidr" })
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -176,6 +200,7 @@ mod tests {
         for wrong in ["", "5", "s", "5 s", "-1s", "99999999999999999999s", "5x"] {
             assert!(Span::parse(wrong).unwrap_err().contains("no duration"), "{wrong}");
         }
+        assert!(Span::parse("367d").unwrap_err().contains("longer than 366d"));
     }
 
     #[test]

@@ -1,0 +1,229 @@
+//! The only assembly: configuration in, a running gateway and its bound addresses out.
+//!
+//! Ports are bound before anything starts, so that a taken one is an error by name. Everything but the data threads
+//! lives on the runtime that `start` is called on: probes, reloads, scrapes, commands. No part is reachable by a global.
+
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
+
+use thiserror::Error;
+use tokio::{net::TcpListener, sync::mpsc, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    admin::{self, ConfigStatus, Operated, Reload, Seen, listener::Limits},
+    backends,
+    config::{Loaded, model::Config},
+    lifecycle::{Check, Lifecycle, Signals, Timing},
+    living::Alive,
+    metrics::{Metrics, MetricsError},
+    proxy::{Shared, plane, plane::Plane, port},
+    queries::reaper,
+    reload::Reloading,
+    snapshot::Current,
+    telemetry::logs::Logs,
+};
+
+/// Reload wishes that may wait; who sends more waits too.
+const WISHES: usize = 16;
+
+/// Why the gateway did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A port is taken, or an address is not ours.
+    #[error("cannot bind {key} {address}: {cause}")]
+    Bind {
+        /// The key of the configuration.
+        key: &'static str,
+        /// What it says.
+        address: SocketAddr,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// The metrics contradict each other.
+    #[error("cannot set up the metrics: {0}")]
+    Metrics(#[from] MetricsError),
+    /// The configuration cannot be put to work.
+    #[error("cannot put the configuration to work: {0}")]
+    Refused(#[from] backends::Refused),
+    /// No thread, no file descriptor.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Where everything listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Trino's clients.
+    pub data: SocketAddr,
+    /// Prometheus.
+    pub metrics: SocketAddr,
+    /// Health and status.
+    pub health: SocketAddr,
+    /// Commands.
+    pub admin: SocketAddr,
+}
+
+/// A running gateway.
+pub struct App {
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// What the data threads share.
+    pub shared: Arc<Shared>,
+    lifecycle: Lifecycle,
+    plane: Plane,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
+    reloads: mpsc::Sender<Reload>,
+}
+
+struct Ports {
+    data: std::net::TcpListener,
+    metrics: TcpListener,
+    health: TcpListener,
+    admin: TcpListener,
+}
+
+/// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
+pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
+    let ports = bind(&loaded.config).await?;
+    let metrics = Metrics::new()?;
+    let lifecycle = Lifecycle::new();
+    let (config_part, listeners_part) =
+        (lifecycle.part(Check::Config, "config"), lifecycle.part(Check::Listeners, "listeners"));
+    let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+    let hash: Arc<str> = loaded.hash.as_str().into();
+    let config = Arc::new(loaded.config);
+    let (current, control) = backends::start(
+        Arc::clone(&config),
+        Arc::clone(&hash),
+        Arc::clone(&metrics),
+        cancel.clone(),
+        &tasks,
+    )?;
+    config_part.ready();
+    let shared = shared(&config, current.clone(), &metrics, &lifecycle);
+    let status = ConfigStatus::new(Arc::clone(&metrics), Arc::clone(&hash));
+    let (reloads, wishes) = mpsc::channel(WISHES);
+    let addresses = Addresses {
+        data: ports.data.local_addr()?,
+        metrics: ports.metrics.local_addr()?,
+        health: ports.health.local_addr()?,
+        admin: ports.admin.local_addr()?,
+    };
+    let plane = plane::start(ports.data, &shared)?;
+    let seen = seen(&shared, &status);
+    tasks.spawn(admin::listener::serve(
+        ports.metrics,
+        admin::metrics(seen.clone()),
+        Limits::default(),
+        cancel.clone(),
+    ));
+    tasks.spawn(admin::listener::serve(
+        ports.health,
+        admin::health(seen),
+        Limits::default(),
+        cancel.clone(),
+    ));
+    let operated = Operated {
+        metrics: Arc::clone(&metrics),
+        current: current.clone(),
+        control: control.clone(),
+        logs: logs.clone(),
+        reload: reloads.clone(),
+    };
+    tasks.spawn(admin::listener::serve(
+        ports.admin,
+        admin::commands(operated),
+        Limits::default(),
+        cancel.clone(),
+    ));
+    tasks.spawn(reaper::run(
+        Arc::clone(&shared.table),
+        Arc::clone(&shared.bindings),
+        current,
+        metrics,
+        cancel.clone(),
+    ));
+    let reloading = Reloading { path, config, control, status, logs };
+    tasks.spawn(reloading.run(wishes, cancel.clone()));
+    listeners_part.ready();
+    lifecycle.started(&addresses.to_string(), &hash);
+    Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, reloads })
+}
+
+async fn bind(config: &Config) -> Result<Ports, StartError> {
+    let data = config.data.bind;
+    let bound = port::bind(data, config.data.share_port);
+    Ok(Ports {
+        data: bound.map_err(|cause| StartError::Bind { key: "data.bind", address: data, cause })?,
+        metrics: listener("metrics.bind", config.metrics.bind).await?,
+        health: listener("health.bind", config.health.bind).await?,
+        admin: listener("admin.bind", config.admin.bind).await?,
+    })
+}
+
+async fn listener(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|cause| StartError::Bind { key, address, cause })
+}
+
+fn shared(
+    config: &Config,
+    current: Current,
+    metrics: &Arc<Metrics>,
+    lifecycle: &Lifecycle,
+) -> Arc<Shared> {
+    Arc::new(Shared::new(config, current, Arc::clone(metrics), lifecycle.clone()))
+}
+
+fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {
+    Seen {
+        metrics: Arc::clone(&shared.metrics),
+        living: Arc::new(Alive {
+            current: shared.current.clone(),
+            ledger: Arc::clone(&shared.ledger),
+            table: Arc::clone(&shared.table),
+            lifecycle: shared.lifecycle.clone(),
+        }),
+        lifecycle: shared.lifecycle.clone(),
+        current: shared.current.clone(),
+        config: status.clone(),
+        started: Instant::now(),
+        instance: Arc::clone(&shared.instance),
+    }
+}
+
+impl App {
+    /// Runs until a signal has led it out; returns when nothing of it is left.
+    pub async fn run(self, signals: Signals) {
+        let Self { shared, lifecycle, plane, tasks, cancel, reloads, .. } = self;
+        let left = plane.leave(lifecycle.clone());
+        let (done, finished) = tokio::sync::oneshot::channel();
+        tasks.spawn(async move {
+            left.await;
+            let _ = done.send(());
+        });
+        let reload = || {
+            let (answer, _) = tokio::sync::oneshot::channel();
+            // A full queue means that a reload is about to come anyway.
+            let _ = reloads.try_send(Reload { answer });
+        };
+        let timing = || {
+            let drain = shared.current.load().config.drain.clone();
+            Timing { wait: drain.wait.get(), deadline: drain.deadline.get() }
+        };
+        let finished = async {
+            let _ = finished.await;
+        };
+        lifecycle.run(signals, reload, timing, finished).await;
+        cancel.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+impl std::fmt::Display for Addresses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { data, metrics, health, admin } = self;
+        write!(f, "data={data} metrics={metrics} health={health} admin={admin}")
+    }
+}

@@ -1,0 +1,139 @@
+//! The commands of `sluice`: what they take, and which room carries them out.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    admin::client::{self, Command as Mark},
+    app,
+    config::{self, command, model::LogFormat},
+    lifecycle::Signals,
+    telemetry::logs::{self, Format},
+};
+
+/// Threads of the control runtime: probes, scrapes and commands are light, but none should wait for another.
+const CONTROL_THREADS: usize = 2;
+
+/// A Trino-compatible routing gateway.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version = version(), about, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    Serve(File),
+    /// Check a configuration: every problem with its line; exit 1 if there is one.
+    Check(File),
+    /// Print the JSON Schema of the configuration.
+    Schema,
+    /// Let a backend take no new statements; it becomes inactive when its last query has ended.
+    Drain(Backend),
+    /// Let a backend take statements again.
+    Activate(Backend),
+    /// Take a backend out at once; queries that it has go on.
+    Deactivate(Backend),
+    /// Ask a health URL; exit 0 if it answers 200.
+    Healthcheck {
+        /// For example http://127.0.0.1:9091/readyz
+        #[arg(long)]
+        url: String,
+    },
+}
+
+#[derive(Args, Debug)]
+struct File {
+    /// The configuration.
+    #[arg(long, default_value = "sluice.yaml", env = "SLUICE_CONFIG")]
+    config: PathBuf,
+}
+
+#[derive(Args, Debug)]
+struct Backend {
+    /// The backend's name.
+    backend: String,
+    /// Where the gateway takes commands.
+    #[arg(long, default_value = "http://127.0.0.1:8081", env = "SLUICE_ADMIN_URL")]
+    admin: String,
+    /// The bearer token of the admin API.
+    #[arg(long, env = "SLUICE_ADMIN_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+}
+
+/// `0.1.0 (revision, compiler)`; the same as in the metric `gateway_build_info`.
+const fn version() -> &'static str {
+    concat!(
+        env!("CARGO_PKG_VERSION"),
+        " (",
+        env!("SLUICE_REVISION"),
+        ", ",
+        env!("SLUICE_RUSTC"),
+        ")"
+    )
+}
+
+/// Carries out the command line.
+pub fn run() -> anyhow::Result<ExitCode> {
+    let out = &mut io::stdout().lock();
+    match Cli::parse().command {
+        Command::Serve(file) => serve(&file.config),
+        Command::Check(file) => {
+            let good = command::check_command(&file.config, out)?;
+            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Schema => {
+            command::schema_command(out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Drain(backend) => mark(&backend, Mark::Drain),
+        Command::Activate(backend) => mark(&backend, Mark::Activate),
+        Command::Deactivate(backend) => mark(&backend, Mark::Deactivate),
+        Command::Healthcheck { url } => {
+            Ok(client::tell(control()?.block_on(client::healthcheck(&url))))
+        }
+    }
+}
+
+fn mark(backend: &Backend, mark: Mark) -> anyhow::Result<ExitCode> {
+    let asked = client::mark(&backend.admin, backend.token.as_deref(), &backend.backend, mark);
+    Ok(client::tell(control()?.block_on(asked)))
+}
+
+fn control() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(CONTROL_THREADS)
+        .thread_name("control")
+        .enable_all()
+        .build()
+}
+
+fn serve(path: &Path) -> anyhow::Result<ExitCode> {
+    let loaded = match config::load(path) {
+        Ok(loaded) => loaded,
+        Err(problems) => {
+            writeln!(io::stderr(), "{problems}")?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let format = match loaded.config.log.format {
+        Some(LogFormat::Json) => Format::Json,
+        Some(LogFormat::Text) => Format::Text,
+        None => Format::of_the_terminal(),
+    };
+    let logs = logs::init(format, &loaded.config.log.level, &loaded.config.info.environment)?;
+    control()?.block_on(async {
+        let signals = Signals::of_the_process().context("cannot listen for signals")?;
+        let app = app::start(loaded, Some(path.to_owned()), logs).await?;
+        app.run(signals).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}

@@ -1,0 +1,25 @@
+//! What no schema can say: names that must exist, addresses that collide, times that make no sense.
+//!
+//! Every rule is looked at, whatever the others found; but nothing is said of a value that is broken already, nor of
+//! what follows from that alone. Nothing here opens a socket or asks a name server.
+
+use crate::config::{model::Config, problem::Problem, tree::Node};
+
+use self::report::Report;
+
+mod address;
+mod fleet;
+mod limits;
+mod listeners;
+mod patterns;
+mod report;
+mod rules;
+
+/// Adds what is wrong with `config` to `found`; `tree` knows the places.
+pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
+    let mut report = Report::new(tree, found);
+    listeners::check(config, &mut report);
+    limits::check(config, &mut report);
+    fleet::check(config, &mut report);
+    rules::check(config, &mut report);
+}

@@ -1,0 +1,83 @@
+//! The commands `sluice check` and `sluice schema`, writing where they are told to.
+
+use std::{io, io::Write, path::Path};
+
+use crate::config::{self, model::Config, schema};
+
+/// Writes every problem of the file, a line each, or one line that says what it holds; true if it has no problem.
+pub fn check_command(path: &Path, out: &mut impl Write) -> io::Result<bool> {
+    match config::load(path) {
+        Ok(loaded) => {
+            writeln!(out, "{}: ok ({})", path.display(), summary(&loaded.config))?;
+            Ok(true)
+        }
+        Err(problems) => {
+            writeln!(out, "{problems}")?;
+            Ok(false)
+        }
+    }
+}
+
+/// Writes the JSON Schema of the file.
+pub fn schema_command(out: &mut impl Write) -> io::Result<()> {
+    out.write_all(schema::schema().as_bytes())
+}
+
+/// `2 groups, 3 backends, 1 rule`
+pub fn summary(config: &Config) -> String {
+    let backends = config.routing_groups.iter().map(|group| group.backends.len()).sum();
+    [
+        counted(config.routing_groups.len(), "group"),
+        counted(backends, "backend"),
+        counted(config.rules.len(), "rule"),
+    ]
+    .join(", ")
+}
+
+fn counted(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> (bool, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sluice.yaml");
+        std::fs::write(&path, text).unwrap();
+        let mut out = Vec::new();
+        let fine = check_command(&path, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        (fine, out.replace(&folder.path().display().to_string(), ""))
+    }
+
+    #[test]
+    fn a_file_without_a_problem_is_counted() {
+        let text = "routingGroups:\n  - name: a\n    backends: [{name: a, url: 'http://a'}, {name: b, url: 'http://b'}]\n";
+        assert_eq!(
+            check(text),
+            (true, "/sluice.yaml: ok (1 group, 2 backends, 0 rules)\n".to_owned())
+        );
+    }
+
+    #[test]
+    fn every_problem_is_a_line_with_its_place() {
+        let (fine, out) = check("bogus: 1\nrules: 5\n");
+        assert!(!fine);
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(lines.len(), 3, "{out}");
+        assert!(lines.iter().any(|line| line.starts_with("/sluice.yaml:1:1: bogus: unknown key")));
+        assert!(lines.iter().any(|line| line.starts_with("/sluice.yaml:1:1: routingGroups: ")));
+        assert!(lines.iter().any(|line| line.starts_with("/sluice.yaml:2:8: rules: ")));
+    }
+
+    #[test]
+    fn the_schema_is_json() {
+        let mut out = Vec::new();
+        schema_command(&mut out).unwrap();
+        let schema: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(schema["required"], serde_json::json!(["routingGroups"]));
+    }
+}

@@ -1,0 +1,58 @@
+//! Which changes a running process cannot take: its sockets, its threads and its store are made once.
+
+use crate::config::model::{Config, Store};
+
+/// The keys that differ and need a restart, as the file names them; empty where the new one can be taken.
+pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
+    // A store that is not named is the memory store.
+    let kind = |store: &Store| match store {
+        Store { memory: Some(_) | None } => "memory",
+    };
+    let changed = [
+        ("data.bind", old.data.bind != new.data.bind),
+        ("data.sharePort", old.data.share_port != new.data.share_port),
+        ("data.workers", old.data.workers != new.data.workers),
+        ("metrics.bind", old.metrics.bind != new.metrics.bind),
+        ("health.bind", old.health.bind != new.health.bind),
+        ("admin.bind", old.admin.bind != new.admin.bind),
+        ("store", kind(&old.store) != kind(&new.store)),
+    ];
+    changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn config(head: &str) -> Config {
+        let groups = "routingGroups: [{name: a, backends: [{name: a, url: 'http://a'}]}]\n";
+        crate::config::from_text(&format!("{head}\n{groups}"), &HashMap::new()).unwrap()
+    }
+
+    #[test]
+    fn binds_store_and_workers_need_a_restart() {
+        let old = config("");
+        let new = config(
+            "data: {bind: '127.0.0.1:1', workers: 3, sharePort: true}\nmetrics: {bind: '127.0.0.1:2'}\n\
+             health: {bind: '127.0.0.1:3'}\nadmin: {bind: '127.0.0.1:4'}\nstore: {memory: {}}",
+        );
+        let keys = [
+            "data.bind",
+            "data.sharePort",
+            "data.workers",
+            "metrics.bind",
+            "health.bind",
+            "admin.bind",
+        ];
+        assert_eq!(needs_restart(&old, &new), keys);
+        assert!(needs_restart(&new, &new).is_empty());
+    }
+
+    #[test]
+    fn the_rest_is_taken_while_running() {
+        let new = config("data: {idleTimeout: 1m}\nlog: {level: debug}\nhealth: {interval: 1s}");
+        assert!(needs_restart(&config(""), &new).is_empty());
+    }
+}

@@ -1,0 +1,74 @@
+//! What lives at the moment of a scrape, put together from the ledger, the query table and the snapshot.
+
+use std::sync::Arc;
+
+use crate::{
+    lifecycle::Lifecycle,
+    metrics::{BackendGauge, InFlight, Living},
+    queries::{Ledger, Table, ledger::STATES},
+    snapshot::{BackendState, Circuit, Current},
+};
+
+/// The page of metrics asks it; it holds no numbers of its own.
+#[derive(Clone)]
+pub(crate) struct Alive {
+    pub(crate) current: Current,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) lifecycle: Lifecycle,
+}
+
+impl Living for Alive {
+    fn in_flight(&self) -> Vec<InFlight> {
+        let counts = self.ledger.counts();
+        let snapshot = self.current.load();
+        let mut rows = Vec::new();
+        for group in &snapshot.groups {
+            let counted = counts.get(&group.name).copied().unwrap_or_default();
+            rows.extend(STATES.iter().zip(counted).map(|(state, count)| InFlight {
+                group: group.name.as_str().into(),
+                namespace: Arc::clone(&group.namespace),
+                xtrinode: Arc::clone(&group.xtrinode),
+                state,
+                count,
+            }));
+        }
+        rows
+    }
+
+    fn backends(&self) -> Vec<BackendGauge> {
+        let snapshot = self.current.load();
+        let at_work = snapshot.backends.values().filter(|backend| !backend.retired);
+        at_work
+            .map(|backend| BackendGauge {
+                group: backend.group.as_str().into(),
+                backend: backend.name.as_str().into(),
+                state: word(backend.state),
+                circuit: match backend.circuit {
+                    Circuit::Closed => 0,
+                    Circuit::HalfOpen => 1,
+                    Circuit::Open => 2,
+                },
+                in_flight: backend.live.load.get(),
+            })
+            .collect()
+    }
+
+    fn tracked_queries(&self) -> u64 {
+        self.table.len() as u64
+    }
+
+    fn ready(&self) -> bool {
+        self.lifecycle.is_ready()
+    }
+}
+
+fn word(state: BackendState) -> &'static str {
+    match state {
+        BackendState::Healthy => "healthy",
+        BackendState::Unhealthy => "unhealthy",
+        BackendState::Resuming => "resuming",
+        BackendState::Draining => "draining",
+        BackendState::Inactive => "inactive",
+    }
+}

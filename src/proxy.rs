@@ -1,0 +1,110 @@
+//! The data plane, in the order of a request: port, connection, exchange, then a new statement or a followed query,
+//! forward, page.
+//!
+//! Each data thread owns its connections, its routes and its way to the coordinators (`core`); what they share is
+//! in [`Shared`], and none of it waits: no lock is held over an await, no store and no control plane is asked.
+
+use std::sync::Arc;
+
+use crate::{
+    config::model::Config,
+    lifecycle::Lifecycle,
+    metrics::Metrics,
+    queries::{Bindings, Ledger, Table},
+    snapshot::Current,
+    trino::client_base::ClientBase,
+};
+
+pub(crate) mod answers;
+pub(crate) mod connection;
+pub(crate) mod core;
+pub(crate) mod deadlines;
+pub(crate) mod exchange;
+pub(crate) mod followed;
+pub(crate) mod forward;
+pub(crate) mod headers;
+pub(crate) mod one_way;
+pub(crate) mod owner;
+pub(crate) mod page;
+pub mod plane;
+pub mod port;
+pub(crate) mod preface;
+pub(crate) mod resend;
+pub(crate) mod routes;
+pub(crate) mod search;
+pub(crate) mod spooled;
+pub(crate) mod statement;
+pub(crate) mod upstream;
+pub(crate) mod watch;
+
+/// What all data threads share.
+#[derive(Debug)]
+pub struct Shared {
+    /// Where things stand.
+    pub current: Current,
+    /// Queries by id.
+    pub table: Arc<Table>,
+    /// Queries that count.
+    pub ledger: Arc<Ledger>,
+    /// Transactions and OAuth2 exchanges.
+    pub bindings: Arc<Bindings>,
+    /// Ids that a backend has just denied.
+    pub(crate) search: search::Search,
+    /// What is told.
+    pub metrics: Arc<Metrics>,
+    /// Whether the process is on its way out.
+    pub lifecycle: Lifecycle,
+    /// Ids made before this time (Unix seconds) may be queries of the process that this one replaces.
+    pub(crate) adopts_until: i64,
+    /// `data.externalUrl`, taken apart once.
+    pub(crate) external: Option<ClientBase>,
+    /// The name of this replica.
+    pub(crate) instance: Arc<str>,
+    /// When the process began, for `uptime`.
+    pub(crate) started: tokio::time::Instant,
+}
+
+/// Rule L13: a rolling restart overlaps for about so long; queries made in it may be met by either process.
+const OVERLAP_SECONDS: i64 = 60;
+
+impl Shared {
+    /// An empty table and ledger around the present snapshot.
+    pub fn new(
+        config: &Config,
+        current: Current,
+        metrics: Arc<Metrics>,
+        lifecycle: Lifecycle,
+    ) -> Self {
+        let table = Arc::<Table>::default();
+        Self {
+            current,
+            table,
+            ledger: Arc::default(),
+            bindings: Arc::default(),
+            search: search::Search::default(),
+            metrics,
+            lifecycle,
+            adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,
+            external: config.data.external_url.as_deref().and_then(ClientBase::parse),
+            instance: instance(),
+            started: tokio::time::Instant::now(),
+        }
+    }
+
+    /// Takes notice of an OAuth2 challenge that passes by; comes with its room.
+    pub(crate) fn challenges(
+        &self,
+        _backend: &crate::snapshot::Backend,
+        _headers: &http::HeaderMap,
+    ) {
+    }
+}
+
+/// The pod's name where there is one.
+fn instance() -> Arc<str> {
+    std::env::var("HOSTNAME")
+        .ok()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "sluice".to_owned())
+        .into()
+}

@@ -1,0 +1,121 @@
+//! What Sluice answers by itself on the data port, and in whose words.
+//!
+//! Where Trino has an answer for the case, it is Trino's. `/v1/info` is always 200: JDBC since 477 asks it in a
+//! loop without a pause for 30 s while it gets 503. Nothing here asks or wakes a backend.
+
+use std::sync::Arc;
+
+use axum::{body::Body, response::Response};
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+
+use crate::{
+    lifecycle::Phase,
+    metrics::{Operation, Unavailable},
+    proxy::{core::Core, exchange::Exchange},
+    trino::{
+        error,
+        info::{self, OurInfo, OurState},
+    },
+};
+
+/// When nothing is known of when capacity comes, half a minute is what XTrinode tells its clients.
+const RETRY_AFTER_SECONDS: u32 = 30;
+
+/// The newest Trino that was tried; named where no backend has told its own version.
+const DEFAULT_VERSION: &str = "483";
+
+/// An error in the shape of Trino's own: `Error 404 Not Found: …`.
+pub(crate) fn text(status: StatusCode, words: &str) -> Response {
+    error::text(status, words).map(Body::new)
+}
+
+/// Trino's answer to an id that it does not have.
+pub(crate) fn not_found() -> Response {
+    error::query_not_found().map(Body::new)
+}
+
+/// Trino's answer to a path that it does not have.
+pub(crate) fn no_such_path() -> Response {
+    error::no_such_path().map(Body::new)
+}
+
+/// Trino's answer to a method that a path does not take.
+pub(crate) fn wrong_method() -> Response {
+    text(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
+}
+
+/// 503 in words, with the reason where programs find it (observability.md 1.1).
+pub(crate) fn unavailable(
+    exchange: &Exchange,
+    group: &str,
+    reason: Unavailable,
+    why: &str,
+) -> Response {
+    exchange.account.unavailable(reason);
+    tracing::warn!(
+        event = "capacity_absent",
+        routing_group = group,
+        reason = reason.as_str(),
+        retry_after_s = RETRY_AFTER_SECONDS,
+        trace_id = exchange.trace.trace_id(),
+        "no capacity for a request"
+    );
+    let words = format!(
+        "{group}: {why}; retry in {RETRY_AFTER_SECONDS} s [trace {}]",
+        exchange.trace.trace_id()
+    );
+    let mut answer = Response::new(Body::from(words));
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=utf-8"));
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    answer.headers_mut().insert("x-gateway-reason", HeaderValue::from_static(reason.as_str()));
+    answer
+}
+
+/// `GET /v1/info`.
+pub(crate) fn server_info(core: &Core, exchange: &Exchange) -> Response {
+    exchange.account.operation(Operation::Info);
+    let version = version(exchange);
+    let ours = OurInfo {
+        node_id: &core.shared.instance,
+        state: our_state(core),
+        version: &version,
+        environment: &exchange.snapshot.config.info.environment,
+        uptime: core.shared.started.elapsed(),
+    };
+    info::info(&ours).map(Body::new)
+}
+
+fn our_state(core: &Core) -> OurState {
+    match core.shared.lifecycle.phase() {
+        Phase::Starting => OurState::Starting,
+        Phase::Serving => OurState::Active,
+        _ => OurState::ShuttingDown,
+    }
+}
+
+fn version(exchange: &Exchange) -> Arc<str> {
+    let snapshot = &exchange.snapshot;
+    if snapshot.config.info.node_version != "auto" {
+        return snapshot.config.info.node_version.as_str().into();
+    }
+    let default = snapshot.fleet.default_group.and_then(|index| snapshot.groups.get(index));
+    let groups = default.into_iter().chain(&snapshot.groups);
+    let learned =
+        groups.flat_map(|group| &group.members).find_map(|backend| backend.version.clone());
+    learned.unwrap_or_else(|| DEFAULT_VERSION.into())
+}
+
+/// `GET /v1/info/state`.
+pub(crate) fn state(core: &Core, exchange: &Exchange, headers: &http::HeaderMap) -> Response {
+    exchange.account.operation(Operation::InfoState);
+    info::state(our_state(core), headers).map(Body::new)
+}
+
+/// 200 without a body: `GET /v1/info/coordinator`, and `HEAD /v1/statement` where no backend is asked.
+pub(crate) fn empty() -> Response {
+    info::empty().map(Body::new)
+}

@@ -1,0 +1,110 @@
+//! One client connection: its preface, its deadlines, its requests one after another, and its end.
+
+use std::{net::SocketAddr, pin::pin, sync::Arc};
+
+use axum::{Router, body::Body};
+use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpStream, time::timeout};
+use tower::Service;
+
+use crate::{
+    proxy::{
+        answers,
+        core::{Core, Stops},
+        deadlines::{Guarded, Limits, Stage},
+        port::Accepted,
+        preface, routes,
+    },
+    telemetry::context::{X_REQUEST_ID, X_TRACE_ID},
+};
+
+/// Trino's clients send some tens; 1,000 must pass (trino-protocol.md 1.5).
+const MOST_HEADERS: usize = 1_100;
+
+/// 1 MiB of headers must pass; the request line and what frames each header come on top.
+const LONGEST_HEAD: usize = (1 << 20) + (64 << 10);
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(core: Arc<Core>, routes: Router, accepted: Accepted, stops: Stops) {
+    let Accepted { socket, peer, permit: _permit, place: _place } = accepted;
+    let _open = core.shared.metrics.connection();
+    let data = core.shared.current.load().config.data.clone();
+    let Ok(mut socket) = TcpStream::from_std(socket) else { return };
+    let mut client = peer;
+    if data.proxy_protocol {
+        match timeout(data.header_timeout.get(), preface::read(&mut socket)).await {
+            Ok(Ok(named)) => client = named.unwrap_or(peer),
+            Ok(Err(error)) => {
+                return tracing::debug!(event = "connection_refused", %peer, %error, "no PROXY header");
+            }
+            Err(_) => return,
+        }
+    }
+    let limits = Limits {
+        idle: data.idle_timeout.get(),
+        head: data.header_timeout.get(),
+        write: data.write_timeout.get(),
+    };
+    let stage = Arc::new(Stage::default());
+    let io = TokioIo::new(Guarded::new(socket, limits, Arc::clone(&stage)));
+    let service = service_fn(move |request| {
+        let (core, routes, stage) = (Arc::clone(&core), routes.clone(), Arc::clone(&stage));
+        async move {
+            Ok::<_, std::convert::Infallible>(answer(core, routes, stage, client, request).await)
+        }
+    });
+    let connection = http1::Builder::new()
+        .max_headers(MOST_HEADERS)
+        .max_header_size(LONGEST_HEAD)
+        .max_buf_size(LONGEST_HEAD)
+        .serve_connection(io, service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        biased;
+        () = stops.cut.cancelled() => return,
+        outcome = connection.as_mut() => return ended(peer, outcome),
+        () = stops.finish.cancelled() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        () = stops.cut.cancelled() => {}
+        outcome = connection.as_mut() => ended(peer, outcome),
+    }
+}
+
+fn ended(peer: SocketAddr, outcome: Result<(), hyper::Error>) {
+    if let Err(error) = outcome {
+        tracing::debug!(event = "connection_ended", %peer, %error, "client connection ended early");
+    }
+}
+
+async fn answer(
+    core: Arc<Core>,
+    mut routes: Router,
+    stage: Arc<Stage>,
+    client: SocketAddr,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    stage.busy();
+    let mut request = request.map(Body::new);
+    let exchange = match routes::open(&core, client, &mut request) {
+        Ok(exchange) => Arc::new(exchange),
+        Err(why) => return answers::text(StatusCode::BAD_REQUEST, &why),
+    };
+    let keeps_alive = !core.shared.lifecycle.is_draining();
+    request.extensions_mut().insert(Arc::clone(&exchange));
+    let mut answer = match routes.call(request).await {
+        Ok(answer) => answer,
+        Err(never) => match never {},
+    };
+    let headers = answer.headers_mut();
+    headers.insert(X_REQUEST_ID, exchange.request_id.header());
+    if let Ok(trace) = HeaderValue::from_str(exchange.trace.trace_id()) {
+        headers.insert(X_TRACE_ID, trace);
+    }
+    if !keeps_alive {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    exchange.close_with(answer, stage)
+}

@@ -1,0 +1,209 @@
+//! One HTTP request with its answer: what is known of it, and the account that is closed when it ends.
+//!
+//! The account is a guard. It is owned by the answer's body, so that a request counts once, with the status that
+//! the client got, when the last byte went, the answer broke or the client left (499), and never earlier.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::Method;
+use http_body::{Body as _, Frame, SizeHint};
+use sluice_routing::BackendName;
+use tokio::time::Instant;
+
+use crate::{
+    metrics::{Answered, GroupMetrics, Metrics, Operation, Unavailable},
+    proxy::deadlines::Stage,
+    snapshot::Snapshot,
+    telemetry::context::{RequestId, TraceContext},
+    trino::client_base::ClientBase,
+};
+
+/// What nginx calls a request whose client left before its answer ended; such a request counts with it.
+const CLIENT_LEFT: u16 = 499;
+
+/// Everything that is known of a request before its path is looked at.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    /// Where things stood when it came.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// The URL that the client has of the gateway.
+    pub(crate) base: ClientBase,
+    /// The backend whose marker was in the path.
+    pub(crate) marker: Option<BackendName>,
+    /// The other end of the connection.
+    pub(crate) peer: SocketAddr,
+    /// The client itself, behind trusted proxies.
+    pub(crate) client: IpAddr,
+    /// Kept or made; goes to the backend and back to the client.
+    pub(crate) request_id: RequestId,
+    /// The trace it belongs to.
+    pub(crate) trace: TraceContext,
+    /// Whether the backend is told of that trace by us, since the client told nothing.
+    pub(crate) adds_trace: bool,
+    /// Closed when the answer ends.
+    pub(crate) account: Account,
+}
+
+/// What a request is counted with.
+#[derive(Debug)]
+pub(crate) struct Account {
+    metrics: Arc<Metrics>,
+    method: Method,
+    operation: OnceLock<Operation>,
+    group: OnceLock<Arc<GroupMetrics>>,
+    reason: OnceLock<Unavailable>,
+    started: Instant,
+    upstream_micros: AtomicU64,
+    status: AtomicU16,
+    ended: AtomicBool,
+}
+
+impl Account {
+    /// Opens the account of a request that has just come.
+    pub(crate) fn open(metrics: Arc<Metrics>, method: &Method) -> Self {
+        Self {
+            metrics,
+            method: method.clone(),
+            operation: OnceLock::new(),
+            group: OnceLock::new(),
+            reason: OnceLock::new(),
+            started: Instant::now(),
+            upstream_micros: AtomicU64::new(0),
+            status: AtomicU16::new(CLIENT_LEFT),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// When the request came.
+    pub(crate) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Says what kind of request it is; the first word counts.
+    pub(crate) fn operation(&self, operation: Operation) {
+        let _ = self.operation.set(operation);
+    }
+
+    /// Says which group it is for; the first word counts.
+    pub(crate) fn group(&self, group: &Arc<GroupMetrics>) {
+        let _ = self.group.set(Arc::clone(group));
+    }
+
+    /// Says why it is answered with 503.
+    pub(crate) fn unavailable(&self, reason: Unavailable) {
+        let _ = self.reason.set(reason);
+    }
+
+    /// Adds time spent waiting for a backend.
+    pub(crate) fn waited(&self, took: Duration) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.upstream_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// The head of the answer goes out now.
+    fn answered(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+        let upstream = Duration::from_micros(self.upstream_micros.load(Ordering::Relaxed));
+        self.metrics.overhead(self.label(), self.started.elapsed().saturating_sub(upstream));
+    }
+
+    /// What it is called in metrics.
+    pub(crate) fn label(&self) -> Operation {
+        self.operation.get().copied().unwrap_or(Operation::Other)
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let status = if self.ended.load(Ordering::Relaxed) {
+            self.status.load(Ordering::Relaxed)
+        } else {
+            CLIENT_LEFT
+        };
+        let took = self.started.elapsed();
+        let answered = match self.reason.get() {
+            Some(reason) if status == 503 => Answered::Unavailable(*reason),
+            _ => Answered::Status(status),
+        };
+        match self.group.get() {
+            Some(group) => group.request(answered, took),
+            None => self.metrics.unknown().request(answered, took),
+        }
+        self.metrics.http_request(self.label(), &self.method, status, took);
+    }
+}
+
+impl Exchange {
+    /// Gives the answer a body that closes the account at its end.
+    pub(crate) fn close_with(
+        self: Arc<Self>,
+        answer: http::Response<Body>,
+        stage: Arc<Stage>,
+    ) -> http::Response<Body> {
+        self.account.answered(answer.status().as_u16());
+        answer.map(|body| {
+            let accounted = Accounted { body, exchange: self, stage };
+            accounted.note_end();
+            Body::new(accounted)
+        })
+    }
+}
+
+/// A body that knows which exchange it ends.
+struct Accounted {
+    body: Body,
+    exchange: Arc<Exchange>,
+    stage: Arc<Stage>,
+}
+
+impl Accounted {
+    /// hyper does not ask a body again that says it has ended.
+    fn note_end(&self) {
+        if self.body.is_end_stream() {
+            self.exchange.account.ended.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl http_body::Body for Accounted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        match &frame {
+            Some(Ok(_)) => self.note_end(),
+            // A broken answer counts with the status that its head had: that is what the client saw.
+            Some(Err(_)) | None => self.exchange.account.ended.store(true, Ordering::Relaxed),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Accounted {
+    fn drop(&mut self) {
+        self.stage.idle();
+    }
+}

@@ -1,0 +1,409 @@
+//! Requests about a query that exists: polls, heartbeats, cancels, `/v1/query/{id}` and its verbs.
+//!
+//! They skip decision and permit: the owner is found, asked, and its answer passed on. A GET or HEAD may be
+//! repeated to that same coordinator while it cannot be reached; anything else only if no byte of it was sent.
+//! None of them wakes anything, and an id never moves to another backend.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{
+    HeaderMap, Method, Request, StatusCode, header::CONTENT_ENCODING, header::CONTENT_LENGTH,
+    uri::PathAndQuery,
+};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use sluice_routing::{QueryId, query_id_of};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::{
+    metrics::{ErrorKind, Lookup, Operation, Retry, Unavailable},
+    proxy::{
+        answers,
+        core::Core,
+        exchange::Exchange,
+        forward::{self, Page, Plan},
+        headers::clean_request,
+        owner::{self, Owner},
+        page::{Lens, PageBody},
+        resend, search,
+        upstream::Failure,
+        watch::{Subject, Watch},
+    },
+    queries::{Ending, Query},
+    snapshot::Backend,
+    trino::headers::{TRACEPARENT, X_TRINO_QUERY_DATA_ENCODING, X_TRINO_STARTED_TRANSACTION_ID},
+};
+
+/// How long an owner may be unreachable, or unknown, before its client is told: every known client bears a request
+/// of 8 s (trino-protocol.md 4.3).
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Between two tries; short, since a coordinator that comes back should not be waited for.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The bodies of `PUT /v1/query/{id}/killed` are a sentence.
+const LONGEST_BODY: usize = 64 * 1024;
+
+/// A request about a query, ready to be sent any number of times.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    pub(crate) id: QueryId,
+    pub(crate) kind: Kind,
+    pub(crate) method: Method,
+    pub(crate) path: PathAndQuery,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// What the path says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// `/v1/statement/queued/…`
+    Queued,
+    /// `/v1/statement/executing/…`
+    Executing,
+    /// `/v1/statement/executing/partialCancel/…`
+    PartialCancel,
+    /// `/v1/query/{id}…`
+    Query,
+}
+
+/// Answers everything below `/v1/statement/`.
+pub(crate) async fn statement(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
+    let path = request.uri().path();
+    let kind = match path.strip_prefix("/v1/statement/") {
+        Some(rest) if rest.starts_with("queued/") || rest.starts_with("scheduled/") => Kind::Queued,
+        Some(rest) if rest.starts_with("executing/partialCancel/") => Kind::PartialCancel,
+        Some(rest) if rest.starts_with("executing/") => Kind::Executing,
+        _ => return answers::no_such_path(),
+    };
+    exchange.account.operation(match (request.method(), kind) {
+        (&Method::DELETE, _) => Operation::StatementCancel,
+        (&Method::HEAD, _) => Operation::StatementHead,
+        (_, Kind::Queued) => Operation::StatementQueued,
+        _ => Operation::StatementExecuting,
+    });
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
+        return answers::wrong_method();
+    }
+    follow(core, exchange, request, kind).await
+}
+
+/// Answers `/v1/query/{id}` and its verbs.
+pub(crate) async fn query(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
+    exchange.account.operation(if changes { Operation::QueryKill } else { Operation::QueryInfo });
+    follow(core, exchange, request, Kind::Query).await
+}
+
+async fn follow(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+    kind: Kind,
+) -> Response {
+    let Some(asked) = query_id_of(request.uri().path(), request.uri().query()) else {
+        core.shared.metrics.route_lookup(Lookup::Miss);
+        return answers::not_found();
+    };
+    let id = core.shared.table.present_id(asked);
+    let followed = match Followed::read(request, asked, id, kind).await {
+        Ok(followed) => followed,
+        Err(refusal) => return *refusal,
+    };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match owner::find(&core.shared, &core.shared.current.load(), &exchange, id) {
+            Owner::Known(backend, query) => {
+                core.shared.metrics.route_lookup(if query.is_some() {
+                    Lookup::Hit
+                } else {
+                    Lookup::Fallback
+                });
+                return ask(&core, &exchange, &backend, query, &followed).await;
+            }
+            Owner::OneOf(backends) => {
+                core.shared.metrics.route_lookup(Lookup::Fallback);
+                return seek(&core, &exchange, backends, &followed).await;
+            }
+            Owner::Nobody => {
+                core.shared.metrics.route_lookup(Lookup::Miss);
+                return answers::not_found();
+            }
+            Owner::NotYetKnown if Instant::now() >= deadline => return nobody_to_ask(&exchange),
+            Owner::NotYetKnown => sleep(PAUSE).await,
+        }
+    }
+}
+
+impl Followed {
+    async fn read(
+        request: Request<Body>,
+        asked: QueryId,
+        id: QueryId,
+        kind: Kind,
+    ) -> Result<Self, Box<Response>> {
+        let (mut parts, body) = request.into_parts();
+        clean_request(&mut parts.headers);
+        let path = match parts.uri.path_and_query() {
+            Some(path) if asked == id => path.clone(),
+            // The client knows the query by the id that it had before it was sent again.
+            Some(path) => {
+                PathAndQuery::try_from(path.as_str().replace(asked.as_str(), id.as_str()))
+                    .map_err(|_| Box::new(answers::not_found()))?
+            }
+            None => return Err(Box::new(answers::not_found())),
+        };
+        let body = if parts.method == Method::GET || parts.method == Method::HEAD {
+            Bytes::new()
+        } else {
+            let whole = timeout(PATIENCE, Limited::new(body, LONGEST_BODY).collect()).await;
+            let Ok(Ok(whole)) = whole else {
+                let words = "the request's body is too long or incomplete";
+                return Err(Box::new(answers::text(StatusCode::BAD_REQUEST, words)));
+            };
+            whole.to_bytes()
+        };
+        Ok(Self { id, kind, method: parts.method, path, headers: parts.headers, body })
+    }
+
+    fn may_repeat(&self, failure: &Failure) -> bool {
+        failure.nothing_sent()
+            || (matches!(failure, Failure::Lost(_))
+                && matches!(self.method, Method::GET | Method::HEAD))
+    }
+
+    fn page(&self, query: Option<&Query>) -> Page {
+        match self.kind {
+            Kind::Queued => Page::Early,
+            Kind::Executing if query.is_some_and(Query::is_spooled) => Page::Spooled,
+            Kind::Executing => Page::Executing,
+            Kind::PartialCancel | Kind::Query => Page::None,
+        }
+    }
+}
+
+/// Asks the owner, again and again while it cannot be reached, and passes its answer on.
+async fn ask(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backend: &Arc<Backend>,
+    query: Option<Arc<Query>>,
+    followed: &Followed,
+) -> Response {
+    account_for(core, exchange, backend, query.as_deref());
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match attempt(core, exchange, backend, query.as_deref(), followed).await {
+            Ok((plan, answer)) => {
+                return deliver(core, exchange, backend, query, followed, plan, answer).await;
+            }
+            Err(failure) if followed.may_repeat(&failure) && Instant::now() + PAUSE < deadline => {
+                backend.live.metrics.retried(Retry::Connect);
+                sleep(PAUSE).await;
+            }
+            Err(failure) => return forward::failed(core, exchange, &backend.group, &failure),
+        }
+    }
+}
+
+/// Asks backends of unknown coordinator id one by one; who does not say 404 is the owner.
+async fn seek(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backends: Vec<Arc<Backend>>,
+    followed: &Followed,
+) -> Response {
+    let suffix = followed.id.suffix();
+    let _alone = core.shared.search.alone(suffix).await;
+    if let Owner::Known(backend, query) =
+        owner::find(&core.shared, &core.shared.current.load(), exchange, followed.id)
+    {
+        return ask(core, exchange, &backend, query, followed).await;
+    }
+    let mut unheard = false;
+    for backend in backends.into_iter().take(search::MOST_BACKENDS) {
+        if core.shared.search.has_missed(&backend.name, suffix) {
+            continue;
+        }
+        if !core.shared.search.may_ask(&backend.group) {
+            unheard = true;
+            break;
+        }
+        match attempt(core, exchange, &backend, None, followed).await {
+            Ok((_, answer)) if answer.status() == StatusCode::NOT_FOUND => {
+                core.shared.search.missed(&backend.name, suffix)
+            }
+            Ok((plan, answer)) => {
+                account_for(core, exchange, &backend, None);
+                return deliver(core, exchange, &backend, None, followed, plan, answer).await;
+            }
+            Err(failure) => unheard |= !failure.nothing_sent(),
+        }
+    }
+    if unheard { nobody_to_ask(exchange) } else { answers::not_found() }
+}
+
+fn account_for(core: &Core, exchange: &Exchange, backend: &Backend, query: Option<&Query>) {
+    match query {
+        Some(query) => exchange.account.group(&query.about.metrics),
+        None => exchange.account.group(&core.shared.metrics.group(backend.group.as_ref())),
+    }
+}
+
+async fn attempt(
+    core: &Core,
+    exchange: &Exchange,
+    backend: &Arc<Backend>,
+    query: Option<&Query>,
+    followed: &Followed,
+) -> Result<(Plan, http::Response<Incoming>), Failure> {
+    let plan = Plan::new(exchange, backend, followed.page(query));
+    let answer = send(core, exchange, backend, query, followed, &plan).await?;
+    if followed.kind != Kind::Executing
+        || !answer.headers().contains_key(X_TRINO_QUERY_DATA_ENCODING)
+    {
+        return Ok((plan, answer));
+    }
+    let spooled = Plan::new(exchange, backend, Page::Spooled);
+    if spooled.patch.is_none() || !is_compressed(&answer) || followed.method != Method::GET {
+        return Ok((spooled, answer));
+    }
+    // The first sign of spooling, on a page that cannot be patched: the same token gives the same page again.
+    drop(answer);
+    let answer = send(core, exchange, backend, query, followed, &spooled).await?;
+    Ok((spooled, answer))
+}
+
+async fn send(
+    core: &Core,
+    exchange: &Exchange,
+    backend: &Arc<Backend>,
+    query: Option<&Query>,
+    followed: &Followed,
+    plan: &Plan,
+) -> Result<http::Response<Incoming>, Failure> {
+    let mut headers = followed.headers.clone();
+    let trace = query.and_then(|query| query.about.traceparent.as_ref());
+    if let Some(trace) = trace.filter(|_| !headers.contains_key(TRACEPARENT)) {
+        headers.insert(TRACEPARENT, trace.clone());
+    }
+    let body = Body::from(followed.body.clone());
+    let request = forward::request(
+        exchange,
+        backend,
+        plan,
+        followed.method.clone(),
+        &followed.path,
+        headers,
+        body,
+    )
+    .map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
+    forward::send(&core.upstream, exchange, backend, request, within).await
+}
+
+fn is_compressed(answer: &http::Response<Incoming>) -> bool {
+    answer
+        .headers()
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Passes the owner's answer on and takes in what it means for the query.
+async fn deliver(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backend: &Arc<Backend>,
+    query: Option<Arc<Query>>,
+    followed: &Followed,
+    plan: Plan,
+    answer: http::Response<Incoming>,
+) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    forward::clean_answer(&mut parts.headers, plan.patch.as_ref());
+    if let Some(query) = &query {
+        note(query, followed, parts.status);
+    }
+    let is_page = matches!(followed.kind, Kind::Queued | Kind::Executing);
+    if !is_page || followed.method != Method::GET || parts.status != StatusCode::OK {
+        return Response::from_parts(parts, Body::new(body));
+    }
+    if let Some(id) =
+        parts.headers.get(X_TRINO_STARTED_TRANSACTION_ID).and_then(|id| id.to_str().ok())
+    {
+        core.shared.bindings.bind(id, &backend.name);
+    }
+    let spooled = parts.headers.contains_key(X_TRINO_QUERY_DATA_ENCODING);
+    let lens = Lens::new(plan.patch.as_ref(), &parts.headers, spooled);
+    if lens.changes_length() {
+        parts.headers.remove(CONTENT_LENGTH);
+    }
+    let (held, body) = match (&query, followed.kind) {
+        (Some(query), Kind::Executing) => {
+            query.forget_statement();
+            if spooled {
+                query.mark_spooled();
+            }
+            (Vec::new(), body)
+        }
+        (Some(query), Kind::Queued) => {
+            match resend::look(core, exchange, backend, query, &parts.headers, body).await {
+                resend::Seen::Page(held, body) => (held, body),
+                resend::Seen::Instead(answer) => return answer,
+                resend::Seen::Broken => return failed_page(core, exchange, backend),
+            }
+        }
+        _ => (Vec::new(), body),
+    };
+    let subject = match query {
+        Some(query) => Subject::Known(Arc::clone(&query), query.streams()),
+        None => Subject::Stranger,
+    };
+    let watch =
+        Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), Arc::clone(backend), subject);
+    Response::from_parts(parts, Body::new(PageBody::new(body, lens, watch, held)))
+}
+
+/// Rule L3: what an answer's status says of the query's end.
+fn note(query: &Query, followed: &Followed, status: StatusCode) {
+    match (&followed.method, followed.kind, status) {
+        (&Method::DELETE, Kind::Queued | Kind::Executing | Kind::Query, _)
+            if status.is_success() =>
+        {
+            query.end(&Ending::Canceled);
+        }
+        (_, Kind::Queued | Kind::Executing, StatusCode::NOT_FOUND | StatusCode::GONE)
+            if query.is_latest(followed.path.path()) =>
+        {
+            query.end(&Ending::Gone);
+        }
+        (&Method::GET | &Method::HEAD, Kind::Queued | Kind::Executing, _)
+            if status.is_success() =>
+        {
+            query.touch()
+        }
+        _ => {}
+    }
+}
+
+fn nobody_to_ask(exchange: &Exchange) -> Response {
+    let why = "the coordinator of this query cannot be told yet";
+    answers::unavailable(exchange, "query", Unavailable::NoBackend, why)
+}
+
+fn failed_page(core: &Core, exchange: &Exchange, backend: &Backend) -> Response {
+    core.shared.metrics.error(ErrorKind::UpstreamBody, exchange.account.label());
+    let why = "the coordinator of this query broke off in the middle of an answer";
+    answers::unavailable(exchange, backend.group.as_str(), Unavailable::NoBackend, why)
+}

@@ -1,0 +1,138 @@
+//! The data port: binding it, accepting, and handing each connection to the least busy data thread.
+//!
+//! One acceptor serves all threads: a taken port is an error by name, and a few long-lived clients cannot pile up
+//! on one thread while the other is idle (`docs/decisions/0001-one-acceptor.md`). With `data.sharePort` another
+//! process may listen beside this one, for roll-outs on one host.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+};
+use tokio_util::sync::CancellationToken;
+
+/// Connections that wait for `accept`; the kernel caps it at `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+
+/// After a failed `accept` (out of file descriptors, mostly) nothing better can be done than to wait for some to go.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A client's connection on its way to a data thread.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) socket: std::net::TcpStream,
+    pub(crate) peer: SocketAddr,
+    /// Counts against `data.maxConnections`.
+    pub(crate) permit: OwnedSemaphorePermit,
+    /// Counts among the connections of its data thread.
+    pub(crate) place: Place,
+}
+
+/// Where a data thread takes its connections from.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    pub(crate) queue: mpsc::UnboundedSender<Accepted>,
+    pub(crate) open: Arc<AtomicUsize>,
+}
+
+/// A connection's place on its data thread.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(open: &Arc<AtomicUsize>) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(open))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Binds the data port; without `share` a port that is taken is an error, even by a socket that would share it.
+pub(crate) fn bind(address: SocketAddr, share: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if share {
+        socket.set_reuse_port(true)?;
+    }
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepts until it is told to stop, then empties the queue and closes the port.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    seats: Vec<Seat>,
+    most: usize,
+    stop: CancellationToken,
+) {
+    let permits = Arc::new(Semaphore::new(most));
+    loop {
+        let permit = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            permit = Arc::clone(&permits).acquire_owned() => permit,
+        };
+        let Ok(permit) = permit else { break };
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => seat(&seats, stream, peer, permit),
+            Err(error) => {
+                tracing::warn!(event = "accept_failed", %error, "cannot accept a connection");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+    empty(&listener, &seats, &permits);
+}
+
+/// Takes what has already connected: closing the port on it would reset it.
+fn empty(listener: &TcpListener, seats: &[Seat], permits: &Arc<Semaphore>) {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+        let std::task::Poll::Ready(Ok((stream, peer))) = listener.poll_accept(&mut context) else {
+            return;
+        };
+        seat(seats, stream, peer, permit);
+    }
+}
+
+fn seat(seats: &[Seat], stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+    let Some(seat) = seats.iter().min_by_key(|seat| seat.open.load(Ordering::Relaxed)) else {
+        return;
+    };
+    // Without it a page's last segment waits for the client's delayed acknowledgement: a third of the throughput.
+    let ready = stream.set_nodelay(true).and_then(|()| stream.into_std());
+    match ready {
+        Ok(socket) => {
+            let place = Place::take(&seat.open);
+            let _ = seat.queue.send(Accepted { socket, peer, permit, place });
+        }
+        Err(error) => {
+            tracing::debug!(event = "accept_failed", %error, "connection was gone before it was served")
+        }
+    }
+}

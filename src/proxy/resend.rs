@@ -1,0 +1,133 @@
+//! A queued page that says SERVER_STARTING_UP is withheld, and its statement sent again, once (promise 7).
+//!
+//! A coordinator that has just started takes a POST and fails the query at its first poll; the query never ran.
+//! Only pages without a `nextUri` are held back, and no more than 64 KiB of one: anything longer passes.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header::CONTENT_ENCODING};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::time::timeout;
+
+use crate::{
+    proxy::{
+        core::Core,
+        exchange::Exchange,
+        statement::{self, Chosen},
+    },
+    queries::Query,
+    snapshot::Backend,
+    trino::page::Reader,
+};
+
+/// The longest page that is held back; Trino's own error pages are some 5 KiB, mostly stack.
+const MOST_HELD: usize = 64 * 1024;
+
+/// Trino's word for "not yet" (StandardErrorCode.SERVER_STARTING_UP, 65548).
+const STARTING_UP: &str = "SERVER_STARTING_UP";
+
+/// What a queued page turned out to be.
+pub(crate) enum Seen {
+    /// A page for the client, with what was already read of it.
+    Page(Vec<Bytes>, Incoming),
+    /// The first page of the query that takes this one's place.
+    Instead(Response),
+    /// It broke off before anything of it was sent.
+    Broken,
+}
+
+/// Reads a queued page so far that its fate is known.
+pub(crate) async fn look(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backend: &Arc<Backend>,
+    query: &Arc<Query>,
+    headers: &HeaderMap,
+    mut body: Incoming,
+) -> Seen {
+    let patience = exchange.snapshot.config.upstream.first_byte_timeout.get();
+    let mut reader =
+        Reader::new(headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()));
+    let mut held: Vec<Bytes> = Vec::new();
+    let mut size = 0;
+    let whole = loop {
+        match next_chunk(&mut body, patience).await {
+            Chunk::Some(chunk) => {
+                size += chunk.len();
+                reader.feed(&chunk);
+                held.push(chunk);
+            }
+            Chunk::End => break true,
+            Chunk::Broken => return Seen::Broken,
+        }
+        if reader.head().next_uri.is_some() || size > MOST_HELD {
+            break false;
+        }
+    };
+    if whole {
+        reader.finish();
+    }
+    let starting = reader.head().error.as_ref().is_some_and(|error| error.name == STARTING_UP);
+    if whole
+        && starting
+        && let Some(answer) = again(core, exchange, backend, query).await
+    {
+        return Seen::Instead(answer);
+    }
+    Seen::Page(held, body)
+}
+
+enum Chunk {
+    Some(Bytes),
+    End,
+    Broken,
+}
+
+async fn next_chunk(body: &mut Incoming, patience: Duration) -> Chunk {
+    loop {
+        return match timeout(patience, body.frame()).await {
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(chunk) => Chunk::Some(chunk),
+                Err(_) => continue,
+            },
+            Ok(None) => Chunk::End,
+            Ok(Some(Err(_))) | Err(_) => Chunk::Broken,
+        };
+    }
+}
+
+/// Sends the statement to another backend, or once more to this one; `None` where that is not allowed or fails.
+async fn again(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backend: &Arc<Backend>,
+    query: &Arc<Query>,
+) -> Option<Response> {
+    let statement = query.statement().filter(|statement| !statement.in_transaction)?;
+    // Once: whatever the second one says is said to the client.
+    query.forget_statement();
+    let chosen = Chosen::other_than(exchange, backend, statement.user.as_deref())?;
+    let lease = query.take_lease();
+    let about = query.about.clone();
+    tracing::info!(
+        event = "upstream_retry",
+        backend = backend.name.as_ref(),
+        query_id = query.id.as_str(),
+        trace_id = exchange.trace.trace_id(),
+        "coordinator is still starting: the statement is sent again"
+    );
+    let forwarded = statement::forward_statement(
+        Arc::clone(core),
+        Arc::clone(exchange),
+        chosen,
+        statement,
+        about,
+        lease,
+        Some(Arc::clone(query)),
+    );
+    let answer = Box::pin(forwarded).await;
+    (answer.status() == StatusCode::OK).then_some(answer)
+}

@@ -1,0 +1,189 @@
+//! All routes of the data port on one page, and what happens to a request before its path is looked at.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use axum::{
+    Extension, Router,
+    body::Body,
+    extract::State,
+    response::Response,
+    routing::{any, get},
+};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::{
+    metrics::{ErrorKind, Operation},
+    proxy::{
+        answers,
+        core::Core,
+        exchange::{Account, Exchange},
+        followed, one_way, spooled, statement,
+    },
+    telemetry::context::{RequestId, TraceContext},
+    trino::{
+        client_base::{Asked, ClientBase},
+        headers::{TRACEPARENT, X_FORWARDED_FOR},
+        marker,
+    },
+};
+
+/// The routes of one data thread. Everything that is not here is 404 in Trino's words.
+pub(crate) fn router(core: &Arc<Core>) -> Router {
+    let shared = Arc::clone(&core.shared);
+    Router::new()
+        .route("/v1/statement", any(new_statement))
+        .route("/v1/statement/{*rest}", any(followed_statement))
+        .route("/v1/query", any(coordinator_wide))
+        .route("/v1/query/{*rest}", any(followed_query))
+        .route("/v1/spooled/{*rest}", any(spooled_segment))
+        .route("/v1/info", get(server_info))
+        .route("/v1/info/state", get(server_state))
+        .route("/v1/info/coordinator", get(|| async { answers::empty() }))
+        .fallback(|| async { answers::no_such_path() })
+        .method_not_allowed_fallback(|| async { answers::wrong_method() })
+        // A panic is a bug, but not the end of the other requests.
+        .layer(CatchPanicLayer::custom(move |_| {
+            shared.metrics.error(ErrorKind::Internal, Operation::Other);
+            tracing::error!(event = "panic", "a request panicked");
+            answers::text(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed at this request")
+        }))
+        .with_state(Arc::clone(core))
+}
+
+type Context = (State<Arc<Core>>, Extension<Arc<Exchange>>);
+
+async fn new_statement(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
+    match *request.method() {
+        Method::POST => statement::submit(core, exchange, request).await,
+        Method::HEAD => credential_check(core, exchange, request).await,
+        _ => answers::wrong_method(),
+    }
+}
+
+async fn followed_statement(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
+    followed::statement(core, exchange, request).await
+}
+
+async fn followed_query(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
+    followed::query(core, exchange, request).await
+}
+
+async fn coordinator_wide(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
+    exchange.account.operation(Operation::QueryInfo);
+    one_way::forward(core, exchange, request).await
+}
+
+async fn spooled_segment(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
+    spooled::segment(core, exchange, request).await
+}
+
+async fn server_info((State(core), Extension(exchange)): Context) -> Response {
+    answers::server_info(&core, &exchange)
+}
+
+async fn server_state((State(core), Extension(exchange)): Context, headers: HeaderMap) -> Response {
+    answers::state(&core, &exchange, &headers)
+}
+
+/// `HEAD /v1/statement` shows a wrong password where a backend is there to say so; it never wakes one.
+async fn credential_check(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
+    exchange.account.operation(Operation::StatementHead);
+    if !request.headers().contains_key(AUTHORIZATION) {
+        return answers::empty();
+    }
+    one_way::forward_or(core, exchange, request, answers::empty).await
+}
+
+/// Reads what every request has: the client's base URL, marker, ids; and leaves Trino's own path in the URI.
+pub(crate) fn open(
+    core: &Arc<Core>,
+    peer: SocketAddr,
+    request: &mut Request<Body>,
+) -> Result<Exchange, String> {
+    let snapshot = core.shared.current.load_full();
+    let config = &snapshot.config;
+    let trusted =
+        |address: IpAddr| config.data.trusted_proxies.iter().any(|net| net.contains(&address));
+    let base = ClientBase::of(&Asked {
+        uri: request.uri(),
+        headers: request.headers(),
+        tls: false,
+        trusted: trusted(peer.ip()),
+        local: config.data.bind,
+        external: core.shared.external.as_ref(),
+    });
+    let path = request.uri().path();
+    let below = base.strip(path);
+    let (marker, rest) = match marker::strip(below) {
+        Some((backend, rest)) => (Some(backend), rest),
+        None => (None, below),
+    };
+    if rest.len() != path.len() || request.uri().authority().is_some() {
+        let stripped = with_path(request.uri(), rest)?;
+        *request.uri_mut() = stripped;
+    }
+    let headers = request.headers();
+    Ok(Exchange {
+        client: client_address(peer.ip(), headers, trusted),
+        request_id: RequestId::of(headers),
+        trace: TraceContext::of(headers),
+        adds_trace: config.telemetry.generate_when_absent && !headers.contains_key(TRACEPARENT),
+        account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
+        base,
+        marker,
+        peer,
+        snapshot,
+    })
+}
+
+/// The last hop that no trusted proxy vouches for (observability.md 5: the rightmost untrusted one).
+fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
+    if !trusted(peer) {
+        return peer;
+    }
+    let lines = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+    let hops: Vec<IpAddr> =
+        lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    hops.iter()
+        .rev()
+        .copied()
+        .find(|hop| !trusted(*hop))
+        .or_else(|| hops.first().copied())
+        .unwrap_or(peer)
+}
+
+fn with_path(uri: &Uri, path: &str) -> Result<Uri, String> {
+    let path = if path.is_empty() { "/" } else { path };
+    let whole = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let whole = PathAndQuery::try_from(whole)
+        .map_err(|error| format!("path behind the prefix: {error}"))?;
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = Some(whole);
+    Uri::from_parts(parts).map_err(|error| error.to_string())
+}

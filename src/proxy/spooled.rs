@@ -1,0 +1,37 @@
+//! Spooled segments: `/v1/spooled/download/…` and `/v1/spooled/ack/…` go to the coordinator that the marker names.
+//!
+//! Their identifiers are encrypted and name no coordinator (trino-protocol.md 1.6), so every segment URI that
+//! leaves the gateway carries the marker where there is more than one backend. Identifiers are never logged.
+
+use std::sync::Arc;
+
+use axum::{body::Body, response::Response};
+use http::Request;
+
+use crate::{
+    metrics::Operation,
+    proxy::{answers, core::Core, exchange::Exchange, one_way},
+    snapshot::Backend,
+};
+
+/// Forwards a download or an acknowledgement.
+pub(crate) async fn segment(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
+    exchange.account.operation(Operation::Spooled);
+    match owner(&exchange) {
+        Some(backend) => one_way::to(&core, &exchange, &backend, request).await,
+        None => answers::no_such_path(),
+    }
+}
+
+fn owner(exchange: &Exchange) -> Option<Arc<Backend>> {
+    let backends = &exchange.snapshot.backends;
+    match &exchange.marker {
+        Some(name) => backends.get(name).cloned(),
+        None if backends.len() == 1 => backends.values().next().cloned(),
+        None => None,
+    }
+}

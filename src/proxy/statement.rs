@@ -1,0 +1,299 @@
+//! A new statement: facts, decision, permit, forward; the page that comes back is remembered by `watch`.
+//!
+//! A POST does not start a query: Trino drops what is never followed (`QueuedStatementResource`, 482). So it may
+//! be sent to another backend whenever one did not answer, until its `nextUri` was followed. A statement of a
+//! transaction is never moved, and one that is no demand (`kill_query`, no user, no text) never counts.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, uri::PathAndQuery};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use sluice_routing::{QueryId, StatementKind};
+
+use crate::{
+    metrics::{ErrorKind, Lookup, Operation, QueryEvent, QueryStatus, Retry},
+    proxy::{
+        answers,
+        core::Core,
+        exchange::Exchange,
+        forward::{self, Page, Plan},
+        headers::clean_request,
+        owner,
+        page::{Lens, PageBody},
+        upstream::Failure,
+        watch::{Newcomer, Subject, Watch},
+    },
+    queries::{
+        Lease, Query,
+        query::{About, Statement},
+    },
+    snapshot::Backend,
+};
+
+pub(crate) mod asked;
+mod chosen;
+
+use asked::Asked;
+pub(crate) use chosen::Chosen;
+
+/// Answers `POST /v1/statement`.
+pub(crate) async fn submit(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    request: Request<Body>,
+) -> Response {
+    exchange.account.operation(Operation::StatementSubmit);
+    if exchange.marker.is_some() {
+        return answers::no_such_path();
+    }
+    let (mut parts, body) = request.into_parts();
+    let most = exchange.snapshot.config.data.max_statement_bytes.get();
+    let body = match collect(body, most, exchange.snapshot.config.data.header_timeout.get()).await {
+        Ok(body) => body,
+        Err(refused) => return refused.answer(&core, &exchange),
+    };
+    clean_request(&mut parts.headers);
+    let asked = Asked::read(&exchange, &parts.headers, &body);
+    if let Some(target) = asked.kills {
+        return kill(core, exchange, parts.headers, body, &asked, target).await;
+    }
+    dispatch(core, exchange, parts.headers, body, &asked).await
+}
+
+/// Why a statement's body could not be taken.
+enum Refused {
+    TooLarge(u64),
+    Slow,
+    Broken,
+}
+
+impl Refused {
+    fn answer(&self, core: &Core, exchange: &Exchange) -> Response {
+        core.shared.metrics.error(ErrorKind::BadRequest, exchange.account.label());
+        match self {
+            Self::TooLarge(most) => answers::text(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                &format!("the statement is larger than {most} bytes (data.maxStatementBytes)"),
+            ),
+            Self::Slow => {
+                answers::text(StatusCode::REQUEST_TIMEOUT, "the statement did not arrive in time")
+            }
+            Self::Broken => answers::text(
+                StatusCode::BAD_REQUEST,
+                "the statement's body ended before its announced end",
+            ),
+        }
+    }
+}
+
+/// Reads the statement; every chunk must come within `patience`.
+async fn collect(body: Body, most: u64, patience: Duration) -> Result<Bytes, Refused> {
+    let limit = usize::try_from(most).unwrap_or(usize::MAX);
+    let mut body = Limited::new(body, limit);
+    let mut whole: Vec<Bytes> = Vec::new();
+    loop {
+        let frame = match tokio::time::timeout(patience, body.frame()).await {
+            Err(_) => return Err(Refused::Slow),
+            Ok(None) => break,
+            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => {
+                return Err(Refused::TooLarge(most));
+            }
+            Ok(Some(Err(_))) => return Err(Refused::Broken),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        if let Ok(chunk) = frame.into_data() {
+            whole.push(chunk);
+        }
+    }
+    Ok(match whole.len() {
+        1 => whole.swap_remove(0),
+        _ => whole.concat().into(),
+    })
+}
+
+/// Decides, takes the permit, forwards.
+async fn dispatch(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    headers: HeaderMap,
+    body: Bytes,
+    asked: &Asked,
+) -> Response {
+    let chosen = match chosen::choose(&core, &exchange, &headers, asked) {
+        Ok(chosen) => chosen,
+        Err(refusal) => return *refusal,
+    };
+    exchange.account.group(&chosen.group.metrics);
+    let lease = asked.is_demand().then(|| {
+        chosen.group.metrics.query_event(QueryEvent::Submitted);
+        core.shared.ledger.open(&chosen.group.name)
+    });
+    let statement = Statement {
+        body,
+        headers,
+        in_transaction: asked.transaction.is_some(),
+        user: asked.user.clone(),
+    };
+    let about = About {
+        metrics: Arc::clone(&chosen.group.metrics),
+        kind: asked.kind,
+        accepted: exchange.account.started(),
+        traceparent: exchange.trace.header(),
+    };
+    forward_statement(core, exchange, chosen, Arc::new(statement), about, lease, None).await
+}
+
+/// Sends a statement until some backend has answered, and gives that answer on.
+pub(crate) async fn forward_statement(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    mut chosen: Chosen,
+    statement: Arc<Statement>,
+    about: About,
+    lease: Option<Lease>,
+    instead_of: Option<Arc<Query>>,
+) -> Response {
+    loop {
+        let backend = Arc::clone(&chosen.backend);
+        if let (Some(lease), Some(load)) = (&lease, chosen.load.take()) {
+            lease.place(load);
+        }
+        let outcome = attempt(&core, &exchange, &backend, &statement).await;
+        if let Some(retry) = reason_to_retry(&outcome)
+            && !statement.in_transaction
+            && chosen.next(&exchange, statement.user.as_deref(), &outcome)
+        {
+            backend.live.metrics.retried(retry);
+            tracing::info!(
+                event = "upstream_retry",
+                backend = backend.name.as_ref(),
+                trace_id = exchange.trace.trace_id(),
+                "statement is sent again"
+            );
+            if let Some(lease) = &lease {
+                lease.displace();
+            }
+            continue;
+        }
+        return match outcome {
+            Ok(answer) => {
+                let group = chosen.group.name.clone();
+                let newcomer =
+                    Newcomer { about, group, lease, statement: Some(statement), instead_of };
+                deliver(&core, exchange, backend, answer, newcomer)
+            }
+            Err(failure) => {
+                about.metrics.query_ended(
+                    QueryStatus::Rejected,
+                    about.kind,
+                    about.accepted.elapsed(),
+                );
+                forward::failed(&core, &exchange, &chosen.group.name, &failure)
+            }
+        };
+    }
+}
+
+async fn attempt(
+    core: &Core,
+    exchange: &Exchange,
+    backend: &Arc<Backend>,
+    statement: &Statement,
+) -> Result<(Plan, http::Response<Incoming>), Failure> {
+    let plan = Plan::new(exchange, backend, Page::Early);
+    let path = PathAndQuery::from_static("/v1/statement");
+    let body = Body::from(statement.body.clone());
+    let request = forward::request(
+        exchange,
+        backend,
+        &plan,
+        Method::POST,
+        &path,
+        statement.headers.clone(),
+        body,
+    )
+    .map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let within = exchange.snapshot.config.upstream.statement_timeout.get();
+    let answer = forward::send(&core.upstream, exchange, backend, request, within).await?;
+    Ok((plan, answer))
+}
+
+fn reason_to_retry(outcome: &Result<(Plan, http::Response<Incoming>), Failure>) -> Option<Retry> {
+    match outcome {
+        Err(Failure::Late(_)) => Some(Retry::Timeout),
+        Err(Failure::Connect(_) | Failure::Lost(_)) => Some(Retry::Connect),
+        Ok((_, answer)) if matches!(answer.status().as_u16(), 502..=504) => Some(Retry::Status),
+        Ok(_) | Err(Failure::Unsendable(_)) => None,
+    }
+}
+
+/// Gives the backend's answer to the client, page or not.
+fn deliver(
+    core: &Arc<Core>,
+    exchange: Arc<Exchange>,
+    backend: Arc<Backend>,
+    (plan, answer): (Plan, http::Response<Incoming>),
+    newcomer: Newcomer,
+) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    forward::clean_answer(&mut parts.headers, plan.patch.as_ref());
+    core.shared.challenges(&backend, &parts.headers);
+    if parts.status != StatusCode::OK {
+        // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
+        let about = &newcomer.about;
+        about.metrics.query_ended(QueryStatus::Rejected, about.kind, about.accepted.elapsed());
+        drop(newcomer);
+        return Response::from_parts(parts, Body::new(body));
+    }
+    let lens = Lens::new(plan.patch.as_ref(), &parts.headers, false);
+    if lens.changes_length() {
+        parts.headers.remove(http::header::CONTENT_LENGTH);
+    }
+    let subject = Subject::New(Box::new(newcomer));
+    let watch = Watch::new(Arc::clone(&core.shared), exchange, backend, subject);
+    Response::from_parts(parts, Body::new(PageBody::new(body, lens, watch, Vec::new())))
+}
+
+/// `CALL system.runtime.kill_query`: goes to the owner of the id it names, counts as no query and wakes nothing.
+async fn kill(
+    core: Arc<Core>,
+    exchange: Arc<Exchange>,
+    headers: HeaderMap,
+    body: Bytes,
+    asked: &Asked,
+    target: QueryId,
+) -> Response {
+    exchange.account.operation(Operation::QueryKill);
+    let present = core.shared.table.present_id(target);
+    let body = if present == target { body } else { replace_id(&body, target, present) };
+    let owner::Owner::Known(backend, _) =
+        owner::find(&core.shared, &exchange.snapshot, &exchange, present)
+    else {
+        // Nobody known owns it: any coordinator of the group says so in Trino's own words.
+        return dispatch(core, exchange, headers, body, asked).await;
+    };
+    core.shared.metrics.route_lookup(Lookup::Hit);
+    let Some(chosen) = Chosen::fixed(&exchange, &backend) else {
+        return answers::not_found();
+    };
+    exchange.account.group(&chosen.group.metrics);
+    let statement = Statement { body, headers, in_transaction: true, user: asked.user.clone() };
+    let about = About {
+        metrics: Arc::clone(&chosen.group.metrics),
+        kind: StatementKind::Utility,
+        accepted: exchange.account.started(),
+        traceparent: exchange.trace.header(),
+    };
+    forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await
+}
+
+/// Both ids have the same length, so the text keeps its shape.
+fn replace_id(body: &Bytes, from: QueryId, to: QueryId) -> Bytes {
+    match std::str::from_utf8(body) {
+        Ok(sql) => sql.replace(from.as_str(), to.as_str()).into(),
+        Err(_) => body.clone(),
+    }
+}

@@ -1,0 +1,155 @@
+//! What a statement's headers and text say: the facts that rules read, and what makes it more than a statement.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
+use sluice_routing::{Facts, Headers, QueryId, StatementKind, kill_query, kind_of};
+
+use crate::{
+    proxy::exchange::Exchange,
+    trino::headers::{
+        X_PRESTO_CATALOG, X_PRESTO_CLIENT_TAGS, X_PRESTO_ORIGINAL_USER,
+        X_PRESTO_PREPARED_STATEMENT, X_PRESTO_SCHEMA, X_PRESTO_SOURCE, X_PRESTO_TRANSACTION_ID,
+        X_PRESTO_USER, X_TRINO_CATALOG, X_TRINO_CLIENT_TAGS, X_TRINO_ORIGINAL_USER,
+        X_TRINO_PREPARED_STATEMENT, X_TRINO_SCHEMA, X_TRINO_SOURCE, X_TRINO_TRANSACTION_ID,
+        X_TRINO_USER,
+    },
+};
+
+/// The text is looked at only so far: kinds and calls stand at the beginning.
+const LOOKED_AT: usize = 64 * 1024;
+
+/// A statement as it came, taken apart.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    /// Who asks, if anybody is named.
+    pub(crate) user: Option<String>,
+    /// What the statement does.
+    pub(crate) kind: StatementKind,
+    /// The query that it wants to kill.
+    pub(crate) kills: Option<QueryId>,
+    /// The transaction it belongs to.
+    pub(crate) transaction: Option<String>,
+    host: Option<String>,
+    has_text: bool,
+    names_somebody: bool,
+}
+
+impl Asked {
+    /// Reads headers and text.
+    pub(crate) fn read(exchange: &Exchange, headers: &HeaderMap, body: &Bytes) -> Self {
+        let text = beginning(body);
+        let catalog = first(headers, [X_TRINO_CATALOG, X_PRESTO_CATALOG]);
+        let schema = first(headers, [X_TRINO_SCHEMA, X_PRESTO_SCHEMA]);
+        Self {
+            user: user(headers),
+            kind: kind_of(text, |name| prepared(headers, name)),
+            kills: kill_query(text, catalog, schema),
+            transaction: first(headers, [X_TRINO_TRANSACTION_ID, X_PRESTO_TRANSACTION_ID])
+                .filter(|id| !id.is_empty() && !id.eq_ignore_ascii_case("NONE"))
+                .map(str::to_owned),
+            host: Some(host_of(&exchange.base.authority)),
+            has_text: body.iter().any(|byte| !byte.is_ascii_whitespace()),
+            names_somebody: user(headers).is_some() || headers.contains_key(AUTHORIZATION),
+        }
+    }
+
+    /// Whether it counts as a query: it has a text and says on whose behalf (promise 5), and kills nothing.
+    pub(crate) fn is_demand(&self) -> bool {
+        self.has_text && self.names_somebody && self.kills.is_none()
+    }
+
+    /// What rules may read.
+    pub(crate) fn facts<'a>(
+        &'a self,
+        headers: &'a HeaderMap,
+        lines: &'a Lines<'a>,
+        group_header: &str,
+    ) -> Facts<'a> {
+        Facts {
+            user: self.user.as_deref(),
+            source: first(headers, [X_TRINO_SOURCE, X_PRESTO_SOURCE]),
+            host: self.host.as_deref(),
+            client_tags: first(headers, [X_TRINO_CLIENT_TAGS, X_PRESTO_CLIENT_TAGS])
+                .map(|tags| tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect())
+                .unwrap_or_default(),
+            catalog: first(headers, [X_TRINO_CATALOG, X_PRESTO_CATALOG]),
+            schema: first(headers, [X_TRINO_SCHEMA, X_PRESTO_SCHEMA]),
+            asked_group: headers
+                .get(group_header)
+                .and_then(|value| value.to_str().ok())
+                .map(str::trim),
+            headers: lines,
+        }
+    }
+}
+
+/// The client's headers as rules see them.
+#[derive(Debug)]
+pub(crate) struct Lines<'a>(pub(crate) &'a HeaderMap);
+
+impl Headers for Lines<'_> {
+    fn any(&self, name: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+        self.0.get_all(name).iter().filter_map(|line| line.to_str().ok()).any(test)
+    }
+}
+
+/// `X-Trino-User`, else the Basic user (Node sends only that), else `X-Trino-Original-User`.
+fn user(headers: &HeaderMap) -> Option<String> {
+    let named = |names| {
+        first(headers, names).map(str::trim).filter(|user| !user.is_empty()).map(str::to_owned)
+    };
+    named([X_TRINO_USER, X_PRESTO_USER])
+        .or_else(|| basic_user(headers))
+        .or_else(|| named([X_TRINO_ORIGINAL_USER, X_PRESTO_ORIGINAL_USER]))
+}
+
+/// The first line of a header under Trino's prefix, else under the alternate one.
+fn first(headers: &HeaderMap, names: [HeaderName; 2]) -> Option<&str> {
+    names.iter().find_map(|name| headers.get(name)).and_then(|value| value.to_str().ok())
+}
+
+/// The text of a prepared statement: `name=urlencoded`, in lines or joined by commas. Those above 2 KiB may come as
+/// `$zstd:` (Trino 482, `ProtocolHeaders`); their kind stays unknown here.
+fn prepared(headers: &HeaderMap, wanted: &str) -> Option<String> {
+    let lines = [X_TRINO_PREPARED_STATEMENT, X_PRESTO_PREPARED_STATEMENT];
+    let lines =
+        lines.iter().flat_map(|name| headers.get_all(name)).filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).find_map(|entry| {
+        let (name, text) = entry.trim().split_once('=')?;
+        let encoded = format!("s={text}");
+        let (_, decoded) = url::form_urlencoded::parse(encoded.as_bytes()).next()?;
+        name.eq_ignore_ascii_case(wanted).then(|| decoded.into_owned())
+    })
+}
+
+fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, credentials) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let (user, _) = decoded.split_once(':')?;
+    (!user.is_empty()).then(|| user.to_owned())
+}
+
+/// An authority without its port, in lower case.
+fn host_of(authority: &str) -> String {
+    let port = authority
+        .rfind(':')
+        .filter(|at| authority.get(at + 1..).is_some_and(|port| !port.contains(']')));
+    port.and_then(|at| authority.get(..at)).unwrap_or(authority).to_ascii_lowercase()
+}
+
+/// The beginning of the text, cut at a whole character.
+fn beginning(body: &Bytes) -> &str {
+    let cut = body.get(..LOOKED_AT.min(body.len())).unwrap_or_default();
+    match std::str::from_utf8(cut) {
+        Ok(text) => text,
+        Err(error) => cut
+            .get(..error.valid_up_to())
+            .and_then(|valid| std::str::from_utf8(valid).ok())
+            .unwrap_or_default(),
+    }
+}

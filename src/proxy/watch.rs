@@ -1,0 +1,187 @@
+//! What a page that passes by means for its query: found, under way, ended.
+//!
+//! It is told what has been read so far, again and again, and acts on each fact once. The first word on a query
+//! is written into the table before the chunk that carries it goes to the client.
+
+use std::sync::Arc;
+
+use sluice_routing::{GroupName, QueryId};
+use tokio::time::Instant;
+
+use crate::{
+    backends::passive,
+    metrics::{ErrorKind, QueryEvent, UpstreamError},
+    proxy::{Shared, exchange::Exchange},
+    queries::{
+        Ending, Lease, Query,
+        query::{About, Statement, Streaming},
+    },
+    snapshot::Backend,
+    trino::head::{Head, Verdict},
+};
+
+/// Follows one page.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    shared: Arc<Shared>,
+    exchange: Arc<Exchange>,
+    backend: Arc<Backend>,
+    subject: Subject,
+    next_noted: bool,
+    state_noted: bool,
+    ended: bool,
+}
+
+/// Whose page it is.
+#[derive(Debug)]
+pub(crate) enum Subject {
+    /// The answer to a POST: the query appears with its id.
+    New(Box<Newcomer>),
+    /// A page of a query in the table.
+    Known(
+        Arc<Query>,
+        #[expect(dead_code, reason = "a guard: the query is not silent while its page streams")]
+        Streaming,
+    ),
+    /// A page of a query that no table knows (rule L13).
+    Stranger,
+    /// Nothing more to learn.
+    Settled,
+}
+
+/// A query whose id has not been read yet.
+#[derive(Debug)]
+pub(crate) struct Newcomer {
+    pub(crate) about: About,
+    pub(crate) group: GroupName,
+    /// Absent where the statement was no demand (`kill_query`, no user).
+    pub(crate) lease: Option<Lease>,
+    /// Kept while it may be sent again.
+    pub(crate) statement: Option<Arc<Statement>>,
+    /// The query in whose place it comes.
+    pub(crate) instead_of: Option<Arc<Query>>,
+}
+
+impl Watch {
+    /// Begins to follow a page of `backend`.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        exchange: Arc<Exchange>,
+        backend: Arc<Backend>,
+        subject: Subject,
+    ) -> Self {
+        Self {
+            shared,
+            exchange,
+            backend,
+            subject,
+            next_noted: false,
+            state_noted: false,
+            ended: false,
+        }
+    }
+
+    /// Takes in what is known of the page by now.
+    pub(crate) fn read(&mut self, head: &Head) {
+        if matches!(self.subject, Subject::New(_) | Subject::Stranger) {
+            self.appear(head);
+        }
+        let Subject::Known(query, _) = &self.subject else { return };
+        if let Some(state) = head.state.filter(|_| !self.state_noted && head.next_uri.is_some()) {
+            self.state_noted = true;
+            query.progressed(state);
+        }
+        if let Some(next) = head.next_uri.as_deref().filter(|_| !self.next_noted) {
+            self.next_noted = true;
+            query.next_is(statement_path(next));
+        }
+        if head.verdict == Verdict::Final && !self.ended {
+            self.ended = true;
+            query.end(&Ending::Page(head.error.clone()));
+        }
+    }
+
+    /// The whole page has passed.
+    pub(crate) fn complete(&mut self) {
+        if let Subject::Known(query, _) = &self.subject {
+            query.touch();
+        }
+        self.subject = Subject::Settled;
+    }
+
+    /// The backend broke off in the middle of the page.
+    pub(crate) fn broken(&mut self, past_next_uri: bool, error: &hyper::Error) {
+        self.backend.live.metrics.failed(UpstreamError::Body);
+        self.shared.metrics.error(ErrorKind::UpstreamBody, self.exchange.account.label());
+        tracing::warn!(
+            event = "upstream_error", backend = self.backend.name.as_ref(), error_type = UpstreamError::Body.as_str(),
+            trace_id = self.exchange.trace.trace_id(), %error, "backend broke off in the middle of an answer"
+        );
+        self.left(past_next_uri);
+    }
+
+    /// The client left, or the page broke, before its end.
+    pub(crate) fn left(&mut self, past_next_uri: bool) {
+        let subject = std::mem::replace(&mut self.subject, Subject::Settled);
+        let Subject::Known(query, _) = subject else { return };
+        if past_next_uri && !self.next_noted {
+            // No nextUri in the head: the query is over, whoever got how much of the page.
+            query.end(&Ending::Page(None));
+        }
+    }
+
+    fn appear(&mut self, head: &Head) {
+        let Some(id) = head.id else { return };
+        if self.backend.coordinator != Some(id.suffix()) {
+            passive::learned(&self.backend, id.suffix());
+        }
+        let query = match std::mem::replace(&mut self.subject, Subject::Settled) {
+            Subject::New(newcomer) => self.enter(id, *newcomer),
+            // Only a page that goes on adopts; wait for its nextUri.
+            Subject::Stranger if head.next_uri.is_some() => self.adopt(id),
+            other => {
+                self.subject = other;
+                return;
+            }
+        };
+        let streaming = query.streams();
+        self.subject = Subject::Known(query, streaming);
+    }
+
+    fn enter(&self, id: QueryId, newcomer: Newcomer) -> Arc<Query> {
+        let Newcomer { about, group, lease, statement, instead_of } = newcomer;
+        about.metrics.query_event(QueryEvent::Routed);
+        let query = Query::new(id, self.backend.name.clone(), group, about, lease);
+        if let Some(statement) = statement {
+            query.keep_statement(statement);
+        }
+        let query = self.shared.table.insert(query);
+        if let Some(old) = instead_of {
+            old.succeed_by(id);
+        }
+        query
+    }
+
+    /// Rule L13: without a store, an id made before this process' first minute ended is taken to be ours.
+    fn adopt(&self, id: QueryId) -> Arc<Query> {
+        let about = About {
+            metrics: self.shared.metrics.group(self.backend.group.as_ref()),
+            kind: sluice_routing::StatementKind::Other,
+            accepted: Instant::now(),
+            traceparent: None,
+        };
+        let ours = id.minted_at().is_none_or(|made| made < self.shared.adopts_until);
+        let lease = ours.then(|| self.shared.ledger.open(&self.backend.group));
+        if let Some(lease) = &lease {
+            lease.place(self.backend.live.load.take());
+        }
+        let query =
+            Query::new(id, self.backend.name.clone(), self.backend.group.clone(), about, lease);
+        self.shared.table.insert(query)
+    }
+}
+
+/// The path by which a `nextUri` will be asked for, without origin, prefix and marker.
+pub(crate) fn statement_path(uri: &str) -> &str {
+    uri.find("/v1/statement/").and_then(|start| uri.get(start..)).unwrap_or(uri)
+}

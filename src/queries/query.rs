@@ -1,0 +1,280 @@
+//! One query: which backend serves it, what was last heard of it, and whether it still counts.
+//!
+//! A query counts as long as it holds its lease. It is ended exactly once, by whoever takes the lease out
+//! (rule L3), and stays findable afterwards. The statement itself is kept only while it may be sent again.
+
+use std::{
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use sluice_routing::{BackendName, GroupName, QueryId, StatementKind};
+use tokio::time::Instant;
+
+use crate::{
+    metrics::{GroupMetrics, QueryError, QueryEvent, QueryStatus},
+    queries::Lease,
+    trino::head::{PageError, State},
+};
+
+/// A query that a coordinator gave an id to.
+#[derive(Debug)]
+pub struct Query {
+    /// Trino's id.
+    pub id: QueryId,
+    /// The backend that serves it; it never moves.
+    pub backend: BackendName,
+    /// The group it was sent to.
+    pub group: GroupName,
+    /// What it is counted and reported with.
+    pub about: About,
+    lease: Mutex<Option<Lease>>,
+    statement: Mutex<Option<Arc<Statement>>>,
+    latest: AtomicU64,
+    seen: Mutex<Instant>,
+    streaming: AtomicU32,
+    spooled: AtomicBool,
+    running: AtomicBool,
+    successor: OnceLock<QueryId>,
+}
+
+/// What is known of a query from its POST.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The counters of its group.
+    pub metrics: Arc<GroupMetrics>,
+    /// What its statement does.
+    pub kind: StatementKind,
+    /// When its POST was accepted.
+    pub accepted: Instant,
+    /// The trace that its POST belonged to; polls without one of their own continue it.
+    pub traceparent: Option<HeaderValue>,
+}
+
+/// A statement as the client sent it, kept while it may be sent again (promise 7).
+#[derive(Debug)]
+pub struct Statement {
+    /// The SQL.
+    pub body: Bytes,
+    /// The client's headers, hop-by-hop ones taken out.
+    pub headers: HeaderMap,
+    /// Whether it belongs to a transaction, and so never moves.
+    pub in_transaction: bool,
+    /// Who asked, for `userHash`.
+    pub user: Option<String>,
+}
+
+/// How a query came to its end.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// A page without `nextUri`, with its error if it had one.
+    Page(Option<PageError>),
+    /// A DELETE that was answered with 2xx.
+    Canceled,
+    /// 404 or 410 to the latest `nextUri`.
+    Gone,
+    /// Nobody asked for it any more.
+    Abandoned,
+}
+
+impl Query {
+    /// A query whose first page is passing by.
+    pub fn new(
+        id: QueryId,
+        backend: BackendName,
+        group: GroupName,
+        about: About,
+        lease: Option<Lease>,
+    ) -> Self {
+        Self {
+            id,
+            backend,
+            group,
+            about,
+            lease: Mutex::new(lease),
+            statement: Mutex::new(None),
+            latest: AtomicU64::new(0),
+            seen: Mutex::new(Instant::now()),
+            streaming: AtomicU32::new(0),
+            spooled: AtomicBool::new(false),
+            running: AtomicBool::new(false),
+            successor: OnceLock::new(),
+        }
+    }
+
+    /// Notes the path of the `nextUri` that is being handed out.
+    pub fn next_is(&self, path: &str) {
+        self.latest.store(fingerprint(path), Ordering::Relaxed);
+    }
+
+    /// Notes the state on a page that goes on.
+    pub fn progressed(&self, state: State) {
+        if let Ok(lease) = self.lease.lock()
+            && let Some(lease) = lease.as_ref()
+        {
+            lease.set_state(state);
+        }
+        if state == State::Running && !self.running.swap(true, Ordering::Relaxed) {
+            self.about.metrics.query_event(QueryEvent::Running);
+        }
+    }
+
+    /// Whether `path` is the latest `nextUri` that was handed out (rule L3: any other 404 is neutral).
+    pub fn is_latest(&self, path: &str) -> bool {
+        self.latest.load(Ordering::Relaxed) == fingerprint(path)
+    }
+
+    /// A successful poll or heartbeat came by.
+    pub fn touch(&self) {
+        if let Ok(mut seen) = self.seen.lock() {
+            *seen = Instant::now();
+        }
+    }
+
+    /// How long nobody has asked for it; zero while a page streams.
+    pub fn silence(&self, now: Instant) -> Duration {
+        if self.streaming.load(Ordering::Relaxed) > 0 {
+            return Duration::ZERO;
+        }
+        self.seen.lock().map_or(Duration::ZERO, |seen| now.saturating_duration_since(*seen))
+    }
+
+    /// Whether it still counts.
+    pub fn is_in_flight(&self) -> bool {
+        self.lease.lock().is_ok_and(|lease| lease.is_some())
+    }
+
+    /// Ends it; only the first call finds the lease and counts. Says whether this was the call.
+    pub fn end(&self, ending: &Ending) -> bool {
+        self.forget_statement();
+        let Some(lease) = self.lease.lock().ok().and_then(|mut lease| lease.take()) else {
+            return false;
+        };
+        drop(lease);
+        self.touch();
+        let (status, error) = outcome(ending);
+        if let Some(error) = error {
+            self.about.metrics.query_error(QueryError::parse(error.kind.as_str()));
+        }
+        let took = self.about.accepted.elapsed();
+        self.about.metrics.query_ended(status, self.about.kind, took);
+        self.about.metrics.query_event(QueryEvent::Completed);
+        tell(self, status, error, took);
+        true
+    }
+
+    /// Keeps the statement as long as it may be sent again.
+    pub fn keep_statement(&self, statement: Arc<Statement>) {
+        if let Ok(mut kept) = self.statement.lock() {
+            *kept = Some(statement);
+        }
+    }
+
+    /// The statement, if it may still be sent again.
+    pub fn statement(&self) -> Option<Arc<Statement>> {
+        self.statement.lock().ok().and_then(|kept| kept.clone())
+    }
+
+    /// From the first executing page on nothing is sent again.
+    pub fn forget_statement(&self) {
+        if let Ok(mut kept) = self.statement.lock() {
+            *kept = None;
+        }
+    }
+
+    /// Hands the lease to the query that takes this one's place, and points there from now on.
+    pub fn succeed_by(&self, next: QueryId) {
+        let _ = self.successor.set(next);
+    }
+
+    /// Takes the lease out without ending the query: it goes on under another id.
+    pub fn take_lease(&self) -> Option<Lease> {
+        self.lease.lock().ok().and_then(|mut lease| lease.take())
+    }
+
+    /// Gives a lease back that no successor took.
+    pub fn return_lease(&self, lease: Lease) {
+        if let Ok(mut place) = self.lease.lock() {
+            *place = Some(lease);
+        }
+    }
+
+    /// The id that this query goes on under, if it was sent again.
+    pub fn successor(&self) -> Option<QueryId> {
+        self.successor.get().copied()
+    }
+
+    /// Whether its answers carry spooled segments.
+    pub fn is_spooled(&self) -> bool {
+        self.spooled.load(Ordering::Relaxed)
+    }
+
+    /// An answer carried `X-Trino-Query-Data-Encoding`.
+    pub fn mark_spooled(&self) {
+        self.spooled.store(true, Ordering::Relaxed);
+    }
+
+    /// A page of it streams as long as the guard lives.
+    pub fn streams(self: &Arc<Self>) -> Streaming {
+        self.streaming.fetch_add(1, Ordering::Relaxed);
+        Streaming(Arc::clone(self))
+    }
+}
+
+/// A page on its way to the client: its query is not silent.
+#[derive(Debug)]
+pub struct Streaming(Arc<Query>);
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.touch();
+        self.0.streaming.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn outcome(ending: &Ending) -> (QueryStatus, Option<&PageError>) {
+    match ending {
+        Ending::Page(None) => (QueryStatus::Ok, None),
+        // Trino reports a cancelled query as an error of that name (StandardErrorCode.USER_CANCELED).
+        Ending::Page(Some(error)) if error.name == "USER_CANCELED" => (QueryStatus::Canceled, None),
+        Ending::Page(Some(error)) => (QueryStatus::Error, Some(error)),
+        Ending::Canceled => (QueryStatus::Canceled, None),
+        Ending::Gone | Ending::Abandoned => (QueryStatus::Abandoned, None),
+    }
+}
+
+fn tell(query: &Query, status: QueryStatus, error: Option<&PageError>, took: Duration) {
+    let (query_id, routing_group, backend) =
+        (query.id.as_str(), query.group.as_ref(), query.backend.as_ref());
+    let statement_type = query.about.kind.as_str();
+    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    match (status, error) {
+        (QueryStatus::Error, Some(error)) => tracing::warn!(
+            target: "sluice::query", event = "query_failed", query_id, routing_group, backend, statement_type, duration_ms,
+            error_name = %error.name, error_type = error.kind.as_str(), "Query failed"
+        ),
+        (QueryStatus::Canceled, _) => tracing::info!(
+            target: "sluice::query", event = "query_canceled", query_id, routing_group, backend, statement_type, duration_ms,
+            "Query canceled"
+        ),
+        (QueryStatus::Abandoned, _) => tracing::warn!(
+            target: "sluice::query", event = "query_abandoned", query_id, routing_group, backend, statement_type, duration_ms,
+            "Query abandoned"
+        ),
+        _ => tracing::info!(
+            target: "sluice::query", event = "query_completed", query_id, routing_group, backend, statement_type, duration_ms,
+            "Query executed"
+        ),
+    }
+}
+
+/// A path is compared by its hash, so that no slug is kept.
+fn fingerprint(path: &str) -> u64 {
+    static SEED: OnceLock<ahash::RandomState> = OnceLock::new();
+    SEED.get_or_init(ahash::RandomState::new).hash_one(path)
+}
