@@ -245,6 +245,17 @@ fn past_processes_are_kept_for_an_hour() {
 }
 
 #[test]
+fn a_late_answer_of_a_dead_process_teaches_nothing() {
+    let mut stage = Stage::new(TWO);
+    let before = stage.backend("a");
+    stage.seen("a", Some("aaaaa"), false);
+    stage.seen("a", Some("bbbbb"), true);
+    passive::learned(&before, id("aaaaa"));
+    stage.hear();
+    assert_eq!(stage.backend("a").coordinator, Some(id("bbbbb")));
+}
+
+#[test]
 fn a_suffix_of_two_backends_routes_nothing() {
     let mut stage = Stage::new(TWO);
     stage.seen("a", Some("aaaaa"), false);
