@@ -116,7 +116,6 @@ impl Record {
         self.health = Health::default();
         self.gate = Gate::default();
         self.capabilities = None;
-        self.last_check = None;
         self.live.failures.store(0, Ordering::Relaxed);
     }
 

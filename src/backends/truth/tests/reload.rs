@@ -70,8 +70,10 @@ fn a_removed_group_takes_its_series_with_it_once_it_is_idle() {
     let mut stage = Stage::new(TWO);
     let other =
         r#"{"routingGroups":[{"name":"other","backends":[{"name":"c","url":"http://c:8080"}]}]}"#;
+    stage.probed("a", Sign::Ready);
     stage.apply(other);
     stage.pass(Duration::ZERO);
+    assert!(!stage.snapshot().backends.contains_key("b"), "never probed: it has no query to serve");
     assert!(series(&stage.metrics).contains("team-a--etl"));
     stage.pass(Duration::from_secs(900));
     assert!(!series(&stage.metrics).contains("team-a--etl"));
