@@ -89,7 +89,7 @@ pub(crate) async fn to(
     match forward::send(&core.upstream, exchange, backend, request, within).await {
         Ok(answer) => {
             let (mut parts, body) = answer.into_parts();
-            forward::clean_answer(&mut parts.headers, plan.patch.as_ref());
+            forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
             Response::from_parts(parts, Body::new(body))
         }
         Err(failure) => forward::failed(core, exchange, &backend.group, &failure),
