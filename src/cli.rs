@@ -83,15 +83,14 @@ const fn version() -> &'static str {
 
 /// Carries out the command line.
 pub fn run() -> anyhow::Result<ExitCode> {
-    let out = &mut io::stdout().lock();
     match Cli::parse().command {
         Command::Serve(file) => serve(&file.config),
         Command::Check(file) => {
-            let good = command::check_command(&file.config, out)?;
+            let good = command::check_command(&file.config, &mut io::stdout())?;
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Schema => {
-            command::schema_command(out)?;
+            command::schema_command(&mut io::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Drain(backend) => mark(&backend, Mark::Drain),
