@@ -220,7 +220,8 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap, patch: Option<&Patching>) {
     }
 }
 
-fn correct(headers: &mut HeaderMap, name: &HeaderName, patch: &Patching) {
+/// Points the URIs in one header at the gateway.
+pub(crate) fn correct(headers: &mut HeaderMap, name: &HeaderName, patch: &Patching) {
     if !headers.contains_key(name) {
         return;
     }
