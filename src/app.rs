@@ -10,15 +10,19 @@ use tokio::{net::TcpListener, sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    admin::{self, ConfigStatus, Operated, Reload, Seen, listener::Limits},
+    admin::{self, ConfigStatus, Operated, Seen, listener::Limits},
     backends,
-    config::{Loaded, model::Config},
+    config::{
+        Loaded,
+        model::Config,
+        watch::{Poke, Watcher},
+    },
     lifecycle::{Check, Lifecycle, Signals, Timing},
     living::Alive,
     metrics::{Metrics, MetricsError},
     proxy::{Shared, plane, plane::Plane, port},
     queries::reaper,
-    reload::Reloading,
+    reload::{self, Reloading},
     snapshot::Current,
     telemetry::logs::Logs,
 };
@@ -73,7 +77,7 @@ pub struct App {
     plane: Plane,
     tasks: TaskTracker,
     cancel: CancellationToken,
-    reloads: mpsc::Sender<Reload>,
+    poke: Option<Poke>,
 }
 
 struct Ports {
@@ -144,11 +148,14 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         metrics,
         cancel.clone(),
     ));
-    let reloading = Reloading { path, config, control, status, logs };
-    tasks.spawn(reloading.run(wishes, cancel.clone()));
+    let (readings, read) = mpsc::channel(WISHES);
+    let watcher = path.map(|path| Watcher::start(path, hash.to_string(), readings, &cancel));
+    let poke = watcher.as_ref().map(Watcher::poke);
+    tasks.spawn(reload::wishes(wishes, poke.clone(), cancel.clone()));
+    tasks.spawn(Reloading { config, control, status, logs }.run(watcher, read, cancel.clone()));
     listeners_part.ready();
     lifecycle.started(&addresses.to_string(), &hash);
-    Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, reloads })
+    Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke })
 }
 
 async fn bind(config: &Config) -> Result<Ports, StartError> {
@@ -195,7 +202,7 @@ fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {
 impl App {
     /// Runs until a signal has led it out; returns when nothing of it is left.
     pub async fn run(self, signals: Signals) {
-        let Self { shared, lifecycle, plane, tasks, cancel, reloads, .. } = self;
+        let Self { shared, lifecycle, plane, tasks, cancel, poke, .. } = self;
         let left = plane.leave(lifecycle.clone());
         let (done, finished) = tokio::sync::oneshot::channel();
         tasks.spawn(async move {
@@ -203,9 +210,9 @@ impl App {
             let _ = done.send(());
         });
         let reload = || {
-            let (answer, _) = tokio::sync::oneshot::channel();
-            // A full queue means that a reload is about to come anyway.
-            let _ = reloads.try_send(Reload { answer });
+            if let Some(poke) = &poke {
+                poke.reload();
+            }
         };
         let timing = || {
             let drain = shared.current.load().config.drain.clone();

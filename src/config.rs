@@ -3,9 +3,9 @@
 //! A file is taken whole or refused whole. It goes through four rooms, and the first three gather every problem
 //! before anything is refused:
 //!
-//! 1. [`source`] reads the file into a [`tree`] that knows the place of each value, and fills in `${ENV:NAME}`;
-//! 2. [`shape`] holds the tree against the schema: unknown keys, missing keys, wrong types, bad units;
-//! 3. [`check`] knows what no schema can say: names that must exist, addresses that collide, ...
+//! 1. `source` reads the file into a `tree` that knows the place of each value, and fills in `${ENV:NAME}`;
+//! 2. `shape` holds the tree against the schema: unknown keys, missing keys, wrong types, bad units;
+//! 3. `check` knows what no schema can say: names that must exist, addresses that collide, ...
 //! 4. [`watch`] does all this again when the file changes.
 //!
 //! Nothing here applies a configuration or listens on anything.
@@ -64,6 +64,9 @@ fn build(bytes: &[u8], environment: Environment<'_>, found: &mut Vec<Problem>) -
     let mut tree = source::parse(bytes, found)?;
     source::expand(&mut tree, environment, found);
     let fitted = shape::fit(&tree, found);
+    if !tree.is_mapping() {
+        return None;
+    }
     match serde_json::from_value::<Config>(fitted) {
         Ok(config) => {
             check::check(&config, &tree, found);

@@ -116,6 +116,9 @@ impl Metrics {
 
     /// Removes the series of a group and of its backends; handles that are still held count into the void.
     pub fn forget_group(&self, name: &str) {
+        if name == UNKNOWN_GROUP {
+            return;
+        }
         let mut named = self.named();
         named.backends.retain(|(group, _), backend| {
             let stays = **group != *name;
@@ -127,6 +130,8 @@ impl Metrics {
         if let Some(group) = named.groups.remove(name) {
             group.forget();
         }
+        // What only a backend of the group brought with it (its probes are timed by group).
+        self.families.forget(&[("routing_group", name)]);
     }
 
     /// Removes the series of a backend.

@@ -9,6 +9,11 @@ use globset::{GlobBuilder, GlobMatcher};
 /// What makes a pattern a glob; a lone brace is an ordinary character.
 const GLOB_MARKS: [char; 3] = ['*', '?', '['];
 
+/// The longest glob in bytes, and its most braces: `compile_matcher` panics where its regex grows past 10 MiB or
+/// nests deeper than 250 (seen with 300 braces), and no header that is routed by comes near either.
+const GLOB_MAX: usize = 1024;
+const BRACES_MAX: usize = 32;
+
 /// Patterns, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher {
@@ -49,6 +54,15 @@ impl Matcher {
 }
 
 fn glob(pattern: &str) -> Result<GlobMatcher, String> {
+    if pattern.len() > GLOB_MAX {
+        return Err(format!(
+            "a glob of {} bytes is too long, {GLOB_MAX} are allowed",
+            pattern.len()
+        ));
+    }
+    if pattern.matches('{').count() > BRACES_MAX {
+        return Err(format!("`{pattern}` has too many braces, {BRACES_MAX} pairs are allowed"));
+    }
     // Both options differ by platform or by default elsewhere, so they are said.
     let glob = GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
     glob.map(|glob| glob.compile_matcher())
@@ -115,6 +129,23 @@ mod tests {
             "{problems:?}"
         );
         assert_eq!(Matcher::compile([]).unwrap_err().len(), 1);
+    }
+
+    #[test]
+    fn monstrous_patterns_are_refused_and_do_not_panic() {
+        for pattern in [
+            "{".repeat(300) + "a" + &"}".repeat(300) + "*",
+            "[a-z]".repeat(1_000_000),
+            "*".repeat(1_000_000),
+        ] {
+            assert!(Matcher::compile([pattern.as_str()]).is_err(), "{}", pattern.len());
+        }
+        assert!(matches(&"[a-z]".repeat(200), &"q".repeat(200)));
+        assert!(!matches(&"[!a-z]".repeat(170), ""));
+        let tangled = "{x{a,b}c,d".repeat(BRACES_MAX / 2) + &"}".repeat(BRACES_MAX / 2) + "[!z]";
+        assert!(matches(&tangled, "xacy"));
+        let nested = "{a,b".repeat(BRACES_MAX) + &"}".repeat(BRACES_MAX) + "*";
+        assert!(matches(&nested, "ba"));
     }
 
     #[test]

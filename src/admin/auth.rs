@@ -54,7 +54,8 @@ fn bears(token: &str, headers: &HeaderMap) -> Result<(), Refused> {
     // Digests have one length, so that the comparison tells nothing of the token's own.
     let digest = |text: &str| Sha256::digest(text.as_bytes());
     let same: bool = digest(given.trim()).ct_eq(&digest(token)).into();
-    if same && scheme.eq_ignore_ascii_case("bearer") {
+    // An empty token (a variable that is not set) is nobody's.
+    if same && !token.is_empty() && scheme.eq_ignore_ascii_case("bearer") {
         Ok(())
     } else {
         refused("this is not the token of admin.token")
@@ -149,6 +150,7 @@ mod tests {
             assert_eq!(status(Some("secret"), far, &given), expected, "{value}");
         }
         assert_eq!(status(Some("secret"), peer(HERE), &[(header::HOST, "localhost")]), 401);
+        assert_eq!(status(Some(""), far, &[(header::AUTHORIZATION, "Bearer ")]), 401);
     }
 
     #[test]

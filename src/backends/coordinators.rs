@@ -46,6 +46,12 @@ impl Coordinators {
         }
     }
 
+    /// Whether that process was seen to have died behind that backend.
+    pub(crate) fn is_past(&self, id: CoordinatorId, seat: Seat) -> bool {
+        let mut claims = self.0.get(&id).into_iter().flatten();
+        claims.any(|claim| claim.seat == seat && claim.past.is_some())
+    }
+
     /// The backend is gone, and all its processes with it.
     pub(crate) fn forget(&mut self, seat: Seat) {
         self.keep(|claim| claim.seat != seat);

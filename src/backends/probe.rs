@@ -107,7 +107,7 @@ impl Prober {
     async fn rest(&mut self, rest: Duration) {
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
-            () = self.poked.notified() => tokio::time::sleep(MIN_GAP.min(rest)).await,
+            () = self.poked.notified() => tokio::time::sleep(MIN_GAP).await,
             Ok(()) = self.tempo.changed() => {}
         }
     }
@@ -151,7 +151,7 @@ impl Prober {
             }
             None
         };
-        let proven = tokio::time::timeout(timeout * 2, asked).await.ok().flatten();
+        let proven = tokio::time::timeout(timeout.saturating_mul(2), asked).await.ok().flatten();
         memory.proven = proven.is_some();
         proven.or_else(|| first.then(Capabilities::default))
     }

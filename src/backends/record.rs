@@ -116,7 +116,6 @@ impl Record {
         self.health = Health::default();
         self.gate = Gate::default();
         self.capabilities = None;
-        self.last_check = None;
         self.live.failures.store(0, Ordering::Relaxed);
     }
 
@@ -158,7 +157,7 @@ impl Record {
             starting: self.starting,
             mark,
             circuit: self.gate.shown(),
-            capabilities: self.capabilities.clone(),
+            capabilities: self.capabilities,
             coordinator: self.coordinator.map(|learned| learned.id),
             version: self.version.clone(),
             last_check: self.last_check,

@@ -86,8 +86,8 @@ impl Truth {
         let mut truth = Self {
             metrics,
             reports,
-            config: Arc::clone(&config),
-            hash: Arc::clone(&hash),
+            config,
+            hash,
             plan,
             records: BTreeMap::new(),
             holders: AHashMap::new(),

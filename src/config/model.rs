@@ -9,7 +9,10 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::units::{self, Bytes, Span};
+use crate::{
+    config::units::{self, Bytes, Span},
+    trino::uris::Mode,
+};
 
 /// The whole file; only `routingGroups` is required.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
@@ -296,6 +299,18 @@ pub enum Uris {
     Host,
     /// The gateway patches the URIs in the head of each page.
     Rewrite,
+}
+
+impl Uris {
+    /// The mode that is set; `None` where it is chosen for each request.
+    pub fn mode(self) -> Option<Mode> {
+        match self {
+            Self::Auto => None,
+            Self::Forwarded => Some(Mode::Forwarded),
+            Self::Host => Some(Mode::Host),
+            Self::Rewrite => Some(Mode::Rewrite),
+        }
+    }
 }
 
 /// One routing rule.

@@ -50,10 +50,7 @@ impl<'a> Walk<'a> {
         match (type_of(schema), &node.value) {
             ("object", Value::Map(entries)) => Some(self.map(node, entries, schema, trail)),
             ("array", Value::List(items)) => Some(self.list(items, schema, trail)),
-            ("object" | "array", _) => {
-                self.refuse(node, schema, trail, scalar::wrong_type(&node.value))
-            }
-            (_, Value::Map(_) | Value::List(_)) => {
+            ("object" | "array", _) | (_, Value::Map(_) | Value::List(_)) => {
                 self.refuse(node, schema, trail, scalar::wrong_type(&node.value))
             }
             _ => match Scalar::of(schema).fit(&node.value) {
@@ -149,6 +146,8 @@ impl<'a> Walk<'a> {
                 Json::Object(keys.map(stand_in).collect())
             }
             "array" => Json::Array(Vec::new()),
+            // Nothing looks at networks, but the model reads them.
+            _ if words::format_of(schema) == "cidr" => Json::from("0.0.0.0/0"),
             _ => {
                 self.stand_ins += 1;
                 Json::String(format!("{STAND_IN}{}", self.stand_ins))
@@ -167,20 +166,25 @@ impl<'a> Walk<'a> {
         schema
     }
 
-    /// Of several alternatives, the one of the node's type; else the first.
+    /// Of several alternatives, the one of the node's type; all of them where none has it.
     fn branch(&self, schema: &'a Json, node: &Node) -> &'a Json {
-        let schema = self.resolved(schema);
-        let Some(branches) = schema.get("anyOf").and_then(Json::as_array) else {
-            return schema;
-        };
-        let branches = || branches.iter().map(|branch| self.resolved(branch));
-        let wanted = if matches!(node.value, Value::List(_)) { "array" } else { "string" };
-        let mut usable = branches().filter(|branch| type_of(branch) != "null");
-        if usable.clone().count() == 1 {
-            return usable.next().unwrap_or(schema);
-        }
-        if matches!(node.value, Value::Text(_) | Value::List(_)) {
-            return usable.find(|branch| type_of(branch) == wanted).unwrap_or(schema);
+        let mut schema = self.resolved(schema);
+        while let Some(branches) = schema.get("anyOf").and_then(Json::as_array) {
+            let wanted = match node.value {
+                Value::List(_) => "array",
+                _ => "string",
+            };
+            let usable: Vec<&Json> = branches
+                .iter()
+                .map(|branch| self.resolved(branch))
+                .filter(|branch| type_of(branch) != "null")
+                .collect();
+            let typed = usable.iter().find(|branch| type_of(branch) == wanted);
+            schema = match (usable.as_slice(), typed, &node.value) {
+                ([only], _, _) => only,
+                (_, Some(branch), Value::Text(_) | Value::List(_)) => branch,
+                _ => return schema,
+            };
         }
         schema
     }

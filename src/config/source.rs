@@ -22,8 +22,11 @@ mod environment;
 /// A ConfigMap holds 1 MiB; four of them are some ten thousand backends.
 const LARGEST_FILE: u64 = 4 << 20;
 
-/// Values in a file, each alias counted wherever it is used: stops alias bombs.
-const MOST_VALUES: usize = 250_000;
+/// Values in a file: keys, texts, lists; ten thousand backends have some 80,000.
+const MOST_VALUES: usize = 200_000;
+
+/// Values that aliases (`*name`) may stand for in all; a bomb made of them is refused in milliseconds.
+const MOST_ALIASED: usize = 20_000;
 
 /// Lists and mappings inside each other; every walk over the tree recurses as deep.
 const DEEPEST: usize = 48;
@@ -67,7 +70,8 @@ pub(crate) fn parse(bytes: &[u8], found: &mut Vec<Problem>) -> Option<Node> {
         // The first of two equal keys is taken, so that the rest of the file is judged too.
         Err(error @ Error::DuplicateMappingKey { .. }) => {
             found.push(syntax(&error));
-            yaml(text, DuplicateKeyPolicy::FirstWins).ok()
+            let again = yaml(text, DuplicateKeyPolicy::FirstWins);
+            again.map_err(|error| found.push(syntax(&error))).ok()
         }
         Err(error) => {
             found.push(syntax(&error));
@@ -82,6 +86,7 @@ fn yaml(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Node, Error> {
 
 fn options(duplicate_keys: DuplicateKeyPolicy) -> Options {
     serde_saphyr::options! {
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MOST_ALIASED },
         budget: serde_saphyr::budget! { max_depth: DEEPEST, max_nodes: MOST_VALUES },
         duplicate_keys: duplicate_keys,
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
@@ -122,7 +127,7 @@ fn syntax(error: &Error) -> Problem {
         | Error::AliasError { .. }
         | Error::AliasReplayLimitExceeded { .. } => (
             format!("too large or too deep: {}", plain(error)),
-            format!("{MOST_VALUES} values, {DEEPEST} levels"),
+            format!("{MOST_VALUES} values, {MOST_ALIASED} of them by aliases, {DEEPEST} levels"),
         ),
         _ => (format!("this is no YAML: {}", plain(error)), String::new()),
     };

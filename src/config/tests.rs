@@ -1,7 +1,5 @@
 //! Files that are right, and every way to be wrong.
 
-use std::collections::HashMap;
-
 use super::*;
 
 mod files;

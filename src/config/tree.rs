@@ -46,7 +46,7 @@ pub(crate) struct Entry {
 
 impl Node {
     /// The value of a key, if this is a mapping that has it.
-    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+    fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
             Value::Map(entries) => {
                 entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
@@ -55,21 +55,35 @@ impl Node {
         }
     }
 
+    /// Whether it holds keys, or nothing at all.
+    pub(crate) fn is_mapping(&self) -> bool {
+        matches!(self.value, Value::Map(_) | Value::Null)
+    }
+
     /// The deepest node on the way of a trail; its end, if everything on the way exists.
     pub(crate) fn nearest(&self, trail: &Trail) -> &Node {
         let mut node = self;
         for step in &trail.0 {
-            let next = match (step, &node.value) {
-                (Step::Key(key), _) => node.get(key),
-                (Step::Index(index), Value::List(items)) => items.get(*index),
-                (Step::Index(_), _) => None,
-            };
-            match next {
+            match node.step(step) {
                 Some(next) => node = next,
                 None => return node,
             }
         }
         node
+    }
+
+    /// Whether everything on the way of a trail exists.
+    pub(crate) fn has(&self, trail: &Trail) -> bool {
+        let end = trail.0.iter().try_fold(self, |node, step| node.step(step));
+        end.is_some_and(|node| node.value != Value::Null)
+    }
+
+    fn step(&self, step: &Step) -> Option<&Node> {
+        match (step, &self.value) {
+            (Step::Key(key), _) => self.get(key),
+            (Step::Index(index), Value::List(items)) => items.get(*index),
+            (Step::Index(_), _) => None,
+        }
     }
 }
 

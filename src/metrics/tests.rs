@@ -202,6 +202,17 @@ fn a_forgotten_group_leaves_no_series_and_brings_none_back() {
 }
 
 #[test]
+fn a_group_that_only_its_backends_named_goes_too_and_unknown_stays() {
+    let metrics = Metrics::new().unwrap();
+    metrics.backend("etl", "b");
+    metrics.forget_group("etl");
+    metrics.forget_group(UNKNOWN_GROUP);
+    let page = metrics.encode(&fleet());
+    assert!(!page.contains(r#"routing_group="etl""#));
+    assert!(page.contains(r#"gateway_503_total{routing_group="unknown"} 0"#));
+}
+
+#[test]
 fn a_forgotten_backend_leaves_its_group_alone() {
     let metrics = Metrics::new().unwrap();
     let group = metrics.group("etl");

@@ -37,11 +37,11 @@ pub(crate) struct Core {
 
 /// The stops of the data plane.
 #[derive(Clone, Debug, Default)]
-pub struct Stops {
+pub(crate) struct Stops {
     /// The port is closed: finish what is open.
-    pub finish: CancellationToken,
+    pub(crate) finish: CancellationToken,
     /// Time is up: cut what is still open.
-    pub cut: CancellationToken,
+    pub(crate) cut: CancellationToken,
 }
 
 /// A running data thread.

@@ -4,7 +4,7 @@
 //! the client got, when the last byte went, the answer broke or the client left (499), and never earlier.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc, OnceLock,
@@ -41,8 +41,6 @@ pub(crate) struct Exchange {
     pub(crate) base: ClientBase,
     /// The backend whose marker was in the path.
     pub(crate) marker: Option<BackendName>,
-    /// The other end of the connection.
-    pub(crate) peer: SocketAddr,
     /// The client itself, behind trusted proxies.
     pub(crate) client: IpAddr,
     /// Kept or made; goes to the backend and back to the client.

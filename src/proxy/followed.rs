@@ -331,7 +331,7 @@ async fn deliver(
     answer: http::Response<Incoming>,
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
-    forward::clean_answer(&mut parts.headers, plan.patch.as_ref());
+    forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
     core.shared.challenges(exchange, backend, &mut parts.headers);
     if let Some(query) = &query {
         note(query, followed, parts.status);
@@ -346,7 +346,7 @@ async fn deliver(
         core.shared.bindings.bind(id, &backend.name);
     }
     let spooled = parts.headers.contains_key(X_TRINO_QUERY_DATA_ENCODING);
-    let lens = Lens::new(plan.patch.as_ref(), &parts.headers, spooled);
+    let lens = Lens::new(plan.patch.as_ref(), &parts.headers);
     if lens.changes_length() {
         parts.headers.remove(CONTENT_LENGTH);
     }

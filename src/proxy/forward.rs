@@ -31,7 +31,7 @@ use crate::{
             X_FORWARDED_PROTO, X_REQUEST_ID, hop_by_hop, readable_encodings,
         },
         marker,
-        patch::replace_origin,
+        patch::{Patch, Scope, replace_origin},
         uris::{self, Mode},
     },
 };
@@ -56,14 +56,7 @@ pub(crate) struct Plan {
     prefix: Option<String>,
     identity: bool,
     /// The URIs to change on a page: origins that the backend will write, and what must stand there.
-    pub(crate) patch: Option<Patching>,
-}
-
-/// Origins that a backend writes into its URIs, and the base that belongs there.
-#[derive(Clone, Debug)]
-pub(crate) struct Patching {
-    pub(crate) from: Vec<String>,
-    pub(crate) to: String,
+    pub(crate) patch: Option<Arc<Patch>>,
 }
 
 impl Plan {
@@ -71,7 +64,7 @@ impl Plan {
     pub(crate) fn new(exchange: &Exchange, backend: &Backend, page: Page) -> Self {
         let base = &exchange.base;
         let mode = uris::choose(
-            backend.uris,
+            backend.uris.mode(),
             backend.capabilities.as_ref(),
             base,
             backend.url.scheme.as_str(),
@@ -90,17 +83,16 @@ impl Plan {
         // is needed on every page.
         let every_page = mode == Mode::Rewrite || !base.prefix.is_empty();
         let this_page = every_page || matches!(page, Page::Early | Page::Spooled);
-        let patch = this_page.then(|| Patching {
-            from: origins(mode, base, backend),
-            to: format!("{base}{marker}"),
+        let scope = if page == Page::Spooled { Scope::Spooled } else { Scope::Head };
+        let patch = this_page.then(|| {
+            Arc::new(Patch {
+                from: origins(mode, base, backend),
+                to: format!("{base}{marker}"),
+                scope,
+            })
         });
         let identity = patch.is_some() && page != Page::None;
         Self { mode, prefix: None, identity, patch }
-    }
-
-    /// The same, for a page that turned out to be spooled.
-    pub(crate) fn reads_compressed(&self) -> bool {
-        !self.identity
     }
 }
 
@@ -212,7 +204,7 @@ pub(crate) async fn send(
 }
 
 /// The head of an answer on its way to the client: hop-by-hop headers out, URIs in headers corrected.
-pub(crate) fn clean_answer(headers: &mut HeaderMap, patch: Option<&Patching>) {
+pub(crate) fn clean_answer(headers: &mut HeaderMap, patch: Option<&Patch>) {
     hop_by_hop(headers);
     let Some(patch) = patch else { return };
     for name in [LOCATION, WWW_AUTHENTICATE] {
@@ -221,7 +213,7 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap, patch: Option<&Patching>) {
 }
 
 /// Points the URIs in one header at the gateway.
-pub(crate) fn correct(headers: &mut HeaderMap, name: &HeaderName, patch: &Patching) {
+pub(crate) fn correct(headers: &mut HeaderMap, name: &HeaderName, patch: &Patch) {
     if !headers.contains_key(name) {
         return;
     }

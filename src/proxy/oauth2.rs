@@ -22,12 +22,16 @@ use crate::{
         Shared, answers,
         core::Core,
         exchange::Exchange,
-        forward::{self, Patching},
-        one_way,
+        forward, one_way,
         ui::{self, cookies},
     },
     snapshot::Backend,
-    trino::{client_base::ClientBase, marker, uris},
+    trino::{
+        client_base::ClientBase,
+        marker,
+        patch::{Patch, Scope},
+        uris,
+    },
 };
 
 mod clue;
@@ -133,14 +137,14 @@ pub(crate) fn login_begins(shared: &Shared, backend: &Backend, headers: &HeaderM
 
 /// How the `/oauth2` URIs of a backend come to point at the gateway, whatever it believes its base to be: none of them
 /// follows `X-Forwarded-Prefix`.
-fn here(exchange: &Exchange, backend: &Backend) -> Patching {
+fn here(exchange: &Exchange, backend: &Backend) -> Patch {
     let base = &exchange.base;
     let url = &backend.url;
     let several = exchange.snapshot.has_several_backends();
     let marker = if several { marker::prefix(&backend.name) } else { String::new() };
     let own = uris::own_bases(url.scheme.as_str(), url.authority.as_str(), &url.base_path);
     let from = believed(base).chain(own).map(|origin| format!("{origin}/oauth2")).collect();
-    Patching { from, to: format!("{base}{marker}/oauth2") }
+    Patch { from, to: format!("{base}{marker}/oauth2"), scope: Scope::Head }
 }
 
 /// The client's base with its prefix and without, in both schemes: with `uris: host` a backend behind TLS takes its own.

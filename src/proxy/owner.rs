@@ -34,12 +34,16 @@ pub(crate) fn find(
     id: QueryId,
 ) -> Owner {
     let query = shared.table.get(id);
-    if let Some(backend) = exchange.marker.as_ref().and_then(|name| snapshot.backends.get(name)) {
-        let query = query.filter(|query| query.backend == backend.name);
+    if let Some(backend) =
+        exchange.marker.as_ref().and_then(|name| snapshot.bound(name, id.suffix()))
+    {
+        let query = query.filter(|query| {
+            query.backend == backend.name || Some(&query.backend) == exchange.marker.as_ref()
+        });
         return Owner::Known(Arc::clone(backend), query);
     }
     if let Some(query) = query
-        && let Some(backend) = snapshot.backends.get(&query.backend)
+        && let Some(backend) = snapshot.bound(&query.backend, id.suffix())
     {
         return Owner::Known(Arc::clone(backend), Some(query));
     }
@@ -57,7 +61,10 @@ fn candidates(shared: &Shared, snapshot: &Snapshot, id: QueryId) -> Owner {
         return Owner::NotYetKnown;
     }
     let asked: Vec<Arc<Backend>> = all()
-        .filter(|backend| backend.coordinator.is_none() && backend.state != BackendState::Unhealthy)
+        .filter(|backend| {
+            backend.coordinator.is_none_or(|coordinator| coordinator == id.suffix())
+                && backend.state != BackendState::Unhealthy
+        })
         .filter(|backend| !shared.search.has_missed(&backend.name, id.suffix()))
         .cloned()
         .collect();

@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -16,11 +17,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::{
-    proxy::{forward::Patching, watch::Watch},
+    proxy::watch::Watch,
     trino::{
         head::Head,
         page::Reader,
-        patch::{Patch, Patcher, Scope},
+        patch::{Patch, Patcher},
     },
 };
 
@@ -35,18 +36,11 @@ pub(crate) enum Lens {
 
 impl Lens {
     /// Chooses by the plan and by what the answer's head says.
-    pub(crate) fn new(patch: Option<&Patching>, headers: &HeaderMap, spooled: bool) -> Self {
+    pub(crate) fn new(patch: Option<&Arc<Patch>>, headers: &HeaderMap) -> Self {
         let encoding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
         let plain = encoding.is_none_or(|coding| coding.eq_ignore_ascii_case("identity"));
         match patch {
-            Some(patch) if plain => {
-                let scope = if spooled { Scope::Spooled } else { Scope::Head };
-                Self::Patch(Patcher::new(Patch {
-                    from: patch.from.clone(),
-                    to: patch.to.clone(),
-                    scope,
-                }))
-            }
+            Some(patch) if plain => Self::Patch(Patcher::new(Arc::clone(patch))),
             _ => Self::Read(Reader::new(encoding)),
         }
     }

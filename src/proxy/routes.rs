@@ -186,7 +186,6 @@ pub(crate) fn open(
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
         base,
         marker,
-        peer,
         snapshot,
     })
 }

@@ -239,7 +239,7 @@ fn deliver(
     newcomer: Newcomer,
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
-    forward::clean_answer(&mut parts.headers, plan.patch.as_ref());
+    forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
     core.shared.challenges(&exchange, &backend, &mut parts.headers);
     if parts.status != StatusCode::OK {
         // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
@@ -248,7 +248,7 @@ fn deliver(
         drop(newcomer);
         return Response::from_parts(parts, Body::new(body));
     }
-    let lens = Lens::new(plan.patch.as_ref(), &parts.headers, false);
+    let lens = Lens::new(plan.patch.as_ref(), &parts.headers);
     if lens.changes_length() {
         parts.headers.remove(http::header::CONTENT_LENGTH);
     }

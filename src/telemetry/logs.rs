@@ -2,7 +2,10 @@
 //!
 //! `RUST_LOG` wins over the configuration; an operator's command wins over both until the process ends.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::Arc,
+};
 
 use tracing_subscriber::{
     EnvFilter, Registry, fmt, layer::SubscriberExt as _, registry::LookupSpan, reload,
@@ -53,6 +56,8 @@ pub struct Logs {
     filter: reload::Handle<EnvFilter, Registry>,
     /// Whether the environment said what is logged.
     fixed: bool,
+    /// What a detached level acts on; the log of the process is owned by the process.
+    _own: Option<Arc<reload::Layer<EnvFilter, Registry>>>,
 }
 
 /// Sets up the log of the process, once. `env` is what `/v1/info` calls the environment.
@@ -68,7 +73,7 @@ pub fn init(format: Format, level: &str, env: &str) -> Result<Logs, LogsError> {
         }
         Format::Text => tracing::subscriber::set_global_default(registry.with(text()))?,
     }
-    Ok(Logs { filter: handle, fixed: from_env.is_some() })
+    Ok(Logs { filter: handle, fixed: from_env.is_some(), _own: None })
 }
 
 fn text<S: tracing::Subscriber + for<'a> LookupSpan<'a>>() -> fmt::Layer<S> {
@@ -95,10 +100,10 @@ impl Logs {
         self.filter.with_current(EnvFilter::to_string).unwrap_or_default()
     }
 
-    /// A level that changes nothing, for tests that set up no log of the process.
-    pub fn detached() -> (Self, impl Send + Sync) {
+    /// A level that changes nothing, for gateways that run inside another program and leave its log alone.
+    pub fn detached() -> Self {
         let (layer, filter) = reload::Layer::new(EnvFilter::new("info"));
-        (Self { filter, fixed: false }, layer)
+        Self { filter, fixed: false, _own: Some(Arc::new(layer)) }
     }
 }
 
@@ -108,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_level_changes_live_and_a_wrong_one_changes_nothing() {
-        let (logs, _layer) = Logs::detached();
+        let logs = Logs::detached();
         assert_eq!(logs.level(), "info");
         logs.set_level("sluice=debug,warn").unwrap();
         assert_eq!(logs.level(), "sluice=debug,warn");
@@ -119,7 +124,7 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_a_reload_but_not_over_an_operator() {
-        let (mut logs, _layer) = Logs::detached();
+        let mut logs = Logs::detached();
         logs.fixed = true;
         logs.configured("trace").unwrap();
         assert_eq!(logs.level(), "info");

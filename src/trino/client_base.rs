@@ -129,7 +129,7 @@ impl ClientBase {
         Self { prefix: format!("{}{more}", self.prefix), ..self.clone() }
     }
 
-    /// Host and port, the port spelled out if it is not the scheme's own.
+    /// The port, also where the authority leaves it away.
     pub fn port(&self) -> u16 {
         port_of(&self.authority).unwrap_or(self.scheme.default_port())
     }

@@ -24,7 +24,8 @@ const ROOM: usize = 4 * 1024;
 pub struct Reader {
     scanner: Scanner,
     body: Body,
-    inflated: usize,
+    /// Plain bytes that may still be made.
+    left: usize,
 }
 
 /// How the bytes come.
@@ -39,7 +40,7 @@ enum Body {
 impl Reader {
     /// A reader for a body with this `Content-Encoding`; none means identity.
     pub fn new(content_encoding: Option<&str>) -> Self {
-        let mut reader = Self { scanner: Scanner::new(), body: Body::Plain, inflated: 0 };
+        let mut reader = Self { scanner: Scanner::new(), body: Body::Plain, left: MOST_INFLATED };
         match Coding::of(content_encoding.unwrap_or_default()) {
             Coding::Identity => {}
             Coding::Gzip => reader.body = Body::Packed(Inflate::gzip()),
@@ -100,10 +101,9 @@ impl Reader {
             && !self.scanner.done()
         {
             let before = slice.len();
-            let made =
-                inflate.next(&mut slice, room).filter(|made| self.inflated + made <= MOST_INFLATED);
-            let Some(made) = made else { return self.finish() };
-            self.inflated += made;
+            let Some(made) = inflate.next(&mut slice, room) else { return self.finish() };
+            let Some(left) = self.left.checked_sub(made) else { return self.finish() };
+            self.left = left;
             self.scanner.feed(room.get(..made).unwrap_or_default());
             let all_taken = slice.is_empty() && made < room.len();
             let stuck = made == 0 && slice.len() == before;

@@ -7,6 +7,7 @@
 //! Works on identity bodies only: a backend whose pages must be patched is asked for those.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -38,7 +39,7 @@ pub enum Scope {
 /// Patches one page and reads its head.
 #[derive(Debug)]
 pub struct Patcher {
-    patch: Patch,
+    patch: Arc<Patch>,
     scanner: Scanner,
     in_uri: bool,
     /// What came of a URI whose end has not come.
@@ -48,8 +49,9 @@ pub struct Patcher {
 }
 
 impl Patcher {
-    /// A patcher before the first byte.
-    pub fn new(patch: Patch) -> Self {
+    /// A patcher before the first byte; pages with the same patch may share it.
+    pub fn new(patch: impl Into<Arc<Patch>>) -> Self {
+        let patch = patch.into();
         let scanner = match patch.scope {
             Scope::Head => Scanner::new(),
             Scope::Spooled => Scanner::into_segments(),

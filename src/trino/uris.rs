@@ -2,7 +2,6 @@
 //!
 //! Pure: what a backend can do was found by a probe elsewhere, and arrives as [`Capabilities`].
 
-use crate::config::model::Uris;
 use crate::trino::client_base::ClientBase;
 
 /// How one request is sent so that the URIs of its answer are right.
@@ -38,21 +37,20 @@ impl Mode {
     }
 }
 
-/// The mode for a request of `client` to a backend whose URL has `upstream_scheme` and `upstream_base_path`; without
-/// capabilities (no probe yet) nothing is proven.
+/// The mode for a request of `client` to a backend whose URL has `upstream_scheme` and `upstream_base_path`: the one
+/// that is `set`, else the best that is proven. Without capabilities (no probe yet) nothing is.
 pub fn choose(
-    setting: Uris,
+    set: Option<Mode>,
     capabilities: Option<&Capabilities>,
     client: &ClientBase,
     upstream_scheme: &str,
     upstream_base_path: &str,
 ) -> Mode {
-    match setting {
-        Uris::Forwarded => Mode::Forwarded,
-        Uris::Host => Mode::Host,
-        Uris::Auto if capabilities.is_some_and(|can| suffices(can, client)) => Mode::Forwarded,
-        Uris::Auto if same_base(client, upstream_scheme, upstream_base_path) => Mode::Host,
-        Uris::Rewrite | Uris::Auto => Mode::Rewrite,
+    match set {
+        Some(mode) => mode,
+        None if capabilities.is_some_and(|can| suffices(can, client)) => Mode::Forwarded,
+        None if same_base(client, upstream_scheme, upstream_base_path) => Mode::Host,
+        None => Mode::Rewrite,
     }
 }
 
@@ -120,32 +118,25 @@ mod tests {
             (None, &http, Mode::Host),
             (None, &https, Mode::Rewrite),
         ] {
-            assert_eq!(choose(Uris::Auto, can, base, "http", ""), mode, "{can:?} {base}");
+            assert_eq!(choose(None, can, base, "http", ""), mode, "{can:?} {base}");
         }
     }
 
     #[test]
     fn host_needs_the_same_path_on_both_sides() {
         assert_eq!(
-            choose(Uris::Auto, None, &client(Scheme::Http, "/trino"), "http", "/trino/"),
+            choose(None, None, &client(Scheme::Http, "/trino"), "http", "/trino/"),
             Mode::Host
         );
-        assert_eq!(choose(Uris::Auto, None, &client(Scheme::Http, ""), "http", "/"), Mode::Host);
-        assert_eq!(
-            choose(Uris::Auto, None, &client(Scheme::Http, ""), "http", "/trino"),
-            Mode::Rewrite
-        );
+        assert_eq!(choose(None, None, &client(Scheme::Http, ""), "http", "/"), Mode::Host);
+        assert_eq!(choose(None, None, &client(Scheme::Http, ""), "http", "/trino"), Mode::Rewrite);
     }
 
     #[test]
     fn a_setting_wins_over_the_probe() {
         let base = client(Scheme::Http, "");
-        for (setting, mode) in [
-            (Uris::Forwarded, Mode::Forwarded),
-            (Uris::Host, Mode::Host),
-            (Uris::Rewrite, Mode::Rewrite),
-        ] {
-            assert_eq!(choose(setting, None, &base, "http", ""), mode);
+        for mode in [Mode::Forwarded, Mode::Host, Mode::Rewrite] {
+            assert_eq!(choose(Some(mode), None, &base, "http", ""), mode);
         }
     }
 

@@ -1,1 +1,3 @@
 //! The integration tests: the gateway from outside, as a client sees it.
+
+mod admin;

@@ -194,16 +194,16 @@ mod tests {
 
     #[test]
     fn giant_targets_are_walked_once() {
-        let mut path = "/query/%41%41%41".repeat(100_000);
-        assert_eq!(query_id_of(&path, Some(&"redirect=%2F&".repeat(100_000))), None);
+        let mut path = "/query/%41%41%41".repeat(20_000);
+        assert_eq!(query_id_of(&path, Some(&"redirect=%2F&".repeat(20_000))), None);
         path.push_str("/v1/query/");
         path.push_str(Q);
         assert_eq!(query_id_of(&path, None), QueryId::parse(Q));
-        assert_eq!(query_id_of("/", Some(&format!("redirect={}", "%2F".repeat(500_000)))), None);
+        assert_eq!(query_id_of("/", Some(&format!("redirect={}", "%2F".repeat(100_000)))), None);
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
+        #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
         fn no_target_panics(path in "(/|query|%[0-9a-f]{0,2}|.){0,20}", query in "(redirect=|%|&|=|.){0,20}") {

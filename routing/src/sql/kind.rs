@@ -107,56 +107,54 @@ pub fn kind_of(sql: &str, prepared: impl Fn(&str) -> Option<String>) -> Statemen
     }
 }
 
+/// First words that tell the kind alone.
+const FIRST_WORDS: [(&str, StatementKind); 22] = [
+    ("SELECT", StatementKind::Query),
+    ("WITH", StatementKind::Query),
+    ("VALUES", StatementKind::Query),
+    ("TABLE", StatementKind::Query),
+    ("INSERT", StatementKind::Insert),
+    ("MERGE", StatementKind::Merge),
+    ("DELETE", StatementKind::Delete),
+    ("GRANT", StatementKind::Policy),
+    ("REVOKE", StatementKind::Policy),
+    ("DENY", StatementKind::Policy),
+    ("EXPLAIN", StatementKind::Utility),
+    ("DESCRIBE", StatementKind::Utility),
+    ("DESC", StatementKind::Utility),
+    ("USE", StatementKind::Utility),
+    ("PREPARE", StatementKind::Utility),
+    ("DEALLOCATE", StatementKind::Utility),
+    ("CALL", StatementKind::Utility),
+    ("ANALYZE", StatementKind::Utility),
+    ("COMMENT", StatementKind::Utility),
+    ("START", StatementKind::Utility),
+    ("COMMIT", StatementKind::Utility),
+    ("ROLLBACK", StatementKind::Utility),
+];
+
+/// The kind of a statement that is no `EXECUTE`.
 fn direct(sql: &str) -> StatementKind {
     let mut tokens = Lexer::new(beginning(sql));
     let first = match tokens.next() {
-        Some(Token::Word(word)) => word,
+        Some(word @ Token::Word(_)) => word,
         Some(Token::Sign('(')) => return StatementKind::Query,
         _ => return StatementKind::Other,
     };
-    let is = |word: &str| first.eq_ignore_ascii_case(word);
-    let is_any = |words: &[&str]| words.iter().any(|word| is(word));
-    if is_any(&["SELECT", "WITH", "VALUES", "TABLE"]) {
-        StatementKind::Query
-    } else if is("INSERT") {
-        StatementKind::Insert
-    } else if is("MERGE") {
-        StatementKind::Merge
-    } else if is("DELETE") {
-        StatementKind::Delete
-    } else if is("CREATE") {
+    if let Some((_, kind)) = FIRST_WORDS.iter().find(|(word, _)| first.is(word)) {
+        *kind
+    } else if first.is("CREATE") {
         created(tokens)
-    } else if is("DROP") {
-        if next_is(&mut tokens, "ROLE") { StatementKind::Policy } else { StatementKind::Drop }
-    } else if is("SHOW") {
+    } else if first.is("DROP") {
+        dropped(tokens)
+    } else if first.is("SHOW") {
         shown(tokens)
-    } else if is_any(&["GRANT", "REVOKE", "DENY"]) {
-        StatementKind::Policy
-    } else if is_any(&["SET", "RESET"]) {
+    } else if first.is("SET") || first.is("RESET") {
         set(tokens)
-    } else if is_any(&UTILITIES) {
-        StatementKind::Utility
     } else {
         StatementKind::Other
     }
 }
-
-/// First words of statements that only speak to the session or the coordinator.
-const UTILITIES: [&str; 13] = [
-    "EXPLAIN",
-    "DESCRIBE",
-    "DESC",
-    "USE",
-    "PREPARE",
-    "DEALLOCATE",
-    "CALL",
-    "ANALYZE",
-    "COMMENT",
-    "START",
-    "COMMIT",
-    "ROLLBACK",
-    "BEGIN",
-];
 
 fn next_is(tokens: &mut Lexer<'_>, word: &str) -> bool {
     tokens.next().is_some_and(|token| token.is(word))
@@ -187,6 +185,15 @@ fn selects<'a>(tokens: impl Iterator<Item = Token<'a>>) -> bool {
         }
     }
     false
+}
+
+/// After `DROP`.
+fn dropped(mut tokens: Lexer<'_>) -> StatementKind {
+    match tokens.next() {
+        Some(what) if what.is("ROLE") => StatementKind::Policy,
+        Some(_) => StatementKind::Drop,
+        None => StatementKind::Other,
+    }
 }
 
 /// After `SHOW`.

@@ -196,7 +196,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(256))]
+        #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
         fn tokens_come_in_order_and_end(sql in "(['\"`]|--|/\\*|\\*/|[=>.;(]|\\s|[a-z0-9_]|.){0,60}") {

@@ -6,10 +6,14 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
-use crate::{snapshot::BackendUrl, trino::info::ServerInfo};
+use crate::{
+    snapshot::BackendUrl,
+    telemetry::context::{TRACEPARENT, TraceContext},
+    trino::info::ServerInfo,
+};
 
 /// `/v1/info` is some hundred bytes; whatever sends more is no coordinator.
 const MAX_BODY: usize = 64 * 1024;
@@ -86,10 +90,14 @@ impl Target {
     }
 
     fn get(&self, path: &str) -> RequestBuilder {
-        self.http
+        let asked = self
+            .http
             .get(format!("{}{path}", self.base))
-            .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-            .header(HeaderName::from_static("traceparent"), unsampled())
+            .header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        match TraceContext::generate().header() {
+            Some(unsampled) => asked.header(TRACEPARENT, unsampled),
+            None => asked,
+        }
     }
 }
 
@@ -110,10 +118,4 @@ fn broken(error: &reqwest::Error) -> Answer {
         () if error.is_connect() => Answer::Refused,
         () => Answer::Broken,
     }
-}
-
-/// A trace context of its own that nobody records; ids of zero alone would be invalid.
-fn unsampled() -> String {
-    let (trace, span) = (fastrand::u128(1..), fastrand::u64(1..));
-    format!("00-{trace:032x}-{span:016x}-00")
 }

@@ -10,7 +10,7 @@ const WHILE_STARTING: std::ops::RangeInclusive<u64> = 200..=500;
 /// Where nothing listens, a long pause of the JVM cannot be the reason: ask again soon, until `fall` is reached.
 const WHILE_REFUSED: Duration = Duration::from_millis(400);
 
-/// Between two probes that were asked for, so that a flood of failures is no flood of probes.
+/// Between any two probes, so that neither a flood of failures nor an interval of 0 is a flood of probes.
 pub(crate) const MIN_GAP: Duration = Duration::from_millis(50);
 
 /// What the pace depends on beside the configuration.
@@ -23,7 +23,7 @@ impl Pace {
     /// The rest after a probe that said that; `refused`: no connection came about.
     pub(crate) fn after(&mut self, sign: Sign, refused: bool, tempo: Tempo) -> Duration {
         self.refused_in_row = if refused { self.refused_in_row.saturating_add(1) } else { 0 };
-        let usual = jitter::around(tempo.interval);
+        let usual = jitter::around(tempo.interval).max(MIN_GAP);
         match sign {
             Sign::Starting => usual.min(jitter::within(WHILE_STARTING)),
             Sign::Failed if (1..tempo.fall).contains(&self.refused_in_row) => {

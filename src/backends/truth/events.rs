@@ -95,13 +95,17 @@ impl Truth {
         match report {
             Report::Unreachable(seat) => self.poke(seat),
             Report::Tripped(seat) => self.tripped(seat, now),
-            Report::Coordinator(seat, id) => {
-                let known = self.records.get(&seat).and_then(|record| record.coordinator);
-                if known.is_none_or(|known| known.id != id) {
-                    self.coordinator(seat, id, now);
-                    self.poke(seat);
-                }
-            }
+            Report::Coordinator(seat, id) => self.taught(seat, id, now),
+        }
+    }
+
+    /// An answer taught a process; one of a process that died meanwhile is late and teaches nothing.
+    fn taught(&mut self, seat: Seat, id: CoordinatorId, now: Instant) {
+        let known = self.records.get(&seat).and_then(|record| record.coordinator);
+        let late = known.is_some() && self.coordinators.is_past(id, seat);
+        if !late && known.is_none_or(|known| known.id != id) {
+            self.coordinator(seat, id, now);
+            self.poke(seat);
         }
     }
 

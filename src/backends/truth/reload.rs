@@ -6,7 +6,7 @@
 //! two backends: the new one takes the name, the old one retires as `<name>-was-<hash of its address>`, and
 //! `Snapshot::bound` sends the queries of its process there. Named again, a retired backend comes back as it was.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use sluice_routing::{BackendName, GroupName};
 use tokio::time::Instant;
@@ -95,7 +95,7 @@ impl Truth {
         seat
     }
 
-    /// Lets go of retired backends that have had no query for long enough.
+    /// Lets go of retired backends that have had no query for long enough, or none ever.
     pub(super) fn release(&mut self, now: Instant) {
         let keep = self.plan.remember_for;
         let mut gone = Vec::new();
@@ -103,6 +103,8 @@ impl Truth {
             let idle = record.live.load.get() == 0;
             let Some(retired) = &mut record.retired else { continue };
             retired.idle_since = idle.then(|| retired.idle_since.unwrap_or(now));
+            // Who was never probed never was ready, so nobody knows an id of its queries.
+            let keep = if record.last_check.is_some() { keep } else { Duration::ZERO };
             if retired.idle_since.is_some_and(|since| since + keep <= now) {
                 gone.push(*seat);
             }
@@ -137,6 +139,9 @@ impl Truth {
             }
         }
         self.series = wanted;
+        for group in &self.plan.groups {
+            self.metrics.group(group.name.as_str());
+        }
         for (rule, group) in &self.plan.decisions {
             self.metrics.group(group.as_str()).rule(rule);
         }

@@ -5,7 +5,6 @@ use super::{
     report::{Names, Once, Report, is_stand_in},
 };
 use crate::config::{
-    groups,
     model::{Backend, Config, RoutingGroup},
     tree::Trail,
 };
@@ -41,7 +40,6 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
 #[derive(Default)]
 struct Seen {
     groups: Once,
-    labels: Once,
     backends: Once,
     urls: Once,
 }
@@ -54,7 +52,7 @@ fn group(group: &RoutingGroup, trail: &Trail, seen: &mut Seen, report: &mut Repo
         report.wrong(&at, "this is no name of a routing group", GROUP_NAME);
     }
     seen.groups.take("group name", &group.name, &at, report);
-    labels(group, trail, seen, report);
+    labels(group, trail, report);
     if group.backends.is_empty() {
         report.wrong(
             &trail.key("backends"),
@@ -67,17 +65,13 @@ fn group(group: &RoutingGroup, trail: &Trail, seen: &mut Seen, report: &mut Repo
     }
 }
 
-/// Scalers ask by these two labels, so two groups that share both would be counted as one.
-fn labels(group: &RoutingGroup, trail: &Trail, seen: &mut Seen, report: &mut Report<'_>) {
+/// The two labels by which scalers ask; groups may share them, their demand is summed.
+fn labels(group: &RoutingGroup, trail: &Trail, report: &mut Report<'_>) {
     for (key, value) in [("namespace", &group.namespace), ("xtrinode", &group.xtrinode)] {
         if value.as_ref().is_some_and(|value| !is_name(value, 253)) {
-            report.wrong(&trail.key(key), "this is no value of a label", GROUP_NAME);
+            let allowed = "1 to 253 of letters, digits, `.`, `_` and `-`";
+            report.wrong(&trail.key(key), "this is no value of a label", allowed);
         }
-    }
-    let labels = groups::labels(group);
-    if !labels.xtrinode.is_empty() {
-        let pair = format!("{}/{}", labels.namespace, labels.xtrinode);
-        seen.labels.take("namespace and xtrinode", &pair, trail, report);
     }
 }
 
@@ -103,7 +97,7 @@ fn is_name(name: &str, longest: usize) -> bool {
 
 /// `onEmpty` that leads back to where it began would send a statement round for ever.
 fn circles(groups: &[RoutingGroup], all: &Trail, report: &mut Report<'_>) {
-    let find = |name: &str| groups.iter().position(|group| group.name == name);
+    let find = |name: &str| groups.iter().position(|group| group.name == name && name != REFUSE);
     for (start, group) in groups.iter().enumerate() {
         let mut way = vec![group.name.as_str()];
         let mut at = group;

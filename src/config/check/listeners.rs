@@ -28,11 +28,17 @@ fn collisions(config: &Config, report: &mut Report<'_>) {
         ("admin", config.admin.bind),
     ];
     for (index, (section, bind)) in binds.iter().enumerate() {
-        if let Some((other, taken)) = binds.iter().take(index).find(|(_, one)| collide(*one, *bind))
-        {
-            let what = format!("`{bind}` is taken by `{other}.bind`, which is `{taken}`");
-            // Told at whichever of the two the file names.
-            report.wrong(&at(section, "bind"), what, "one address and port for each listener");
+        let collides = |(_, other): &&(&str, SocketAddr)| collide(*other, *bind);
+        let Some((other, taken)) = binds.iter().take(index).find(collides) else { continue };
+        // Told where the file says it; the other of the two may be a default.
+        let (told, told_bind, other, taken) = if report.has(&at(section, "bind")) {
+            (section, bind, other, taken)
+        } else {
+            (other, taken, section, bind)
+        };
+        if !report.is_broken(&at(other, "bind")) {
+            let what = format!("`{told_bind}` is taken by `{other}.bind`, which is `{taken}`");
+            report.wrong(&at(told, "bind"), what, "one address and port for each listener");
         }
     }
 }
@@ -45,10 +51,11 @@ fn collide(left: SocketAddr, right: SocketAddr) -> bool {
 }
 
 fn admin(config: &Config, report: &mut Report<'_>) {
+    let bind = config.admin.bind;
     match &config.admin.token {
-        None if !is_loopback(config.admin.bind.ip()) => report.wrong(
+        None if !is_loopback(bind.ip()) && !report.is_broken(&at("admin", "token")) => report.wrong(
             &at("admin", "bind"),
-            format!("`{}` can be reached from outside, and there is no `admin.token`", config.admin.bind),
+            format!("`{bind}` can be reached from outside, and there is no `admin.token`"),
             "a loopback address such as `127.0.0.1:8081`, or a token: `token: ${ENV:SLUICE_ADMIN_TOKEN}`",
         ),
         Some(token) if token.is_empty() || !token.chars().all(|c| c.is_ascii_graphic()) => report

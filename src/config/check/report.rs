@@ -35,6 +35,17 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Whether the file gives this value itself; else it is a default.
+    pub(super) fn has(&self, trail: &Trail) -> bool {
+        self.tree.has(trail)
+    }
+
+    /// Whether this value could not be used, so that a default or nothing stands in its place.
+    pub(super) fn is_broken(&self, trail: &Trail) -> bool {
+        let path = trail.to_string();
+        self.broken.iter().any(|broken| holds(broken, &path))
+    }
+
     /// The value in quotes, as the file has it.
     pub(super) fn quoted(&self, trail: &Trail, value: &str) -> String {
         match &self.tree.nearest(trail).value {

@@ -75,10 +75,10 @@ fn what_is_no_yaml_is_told_with_its_place() {
     for (text, place, words) in [
         ("data:\n\tbind: x\n", "2:2", "tabs"),
         ("a: [1, 2\n", "1:4", "unclosed bracket"),
-        ("a: \"open\n", "1:4", "unclosed quote"),
+        ("a: \"open", "1:4", "unclosed quote"),
         ("a: b: c\n", "1:5", "mapping values are not allowed"),
         ("a: @x\n", "1:4", "unexpected character"),
-        ("data: {}\n---\ndata: {}\n", "2:1", "a second YAML document"),
+        ("data: {}\n---\ndata: {}\n", "3:1", "a second YAML document"),
         ("a: *nothing\n", "1:4", "no YAML"),
         ("? [a]\n: b\n", "1:3", "no YAML"),
     ] {
@@ -118,4 +118,7 @@ fn a_repeated_key_does_not_hide_the_rest() {
         "{told:?}"
     );
     assert!(told[1].starts_with("sluice.yaml:3:1: bogus: unknown key"), "{told:?}");
+    let told = wrong("log: {}\nlog: {}\na: [\n");
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[1].contains("no YAML"), "{told:?}");
 }

@@ -187,10 +187,10 @@ fn names_and_urls_stand_once() {
         "the rule name `r` stands at line 2 already",
     );
     one(
-        "routingGroups:\n- {name: x--y, backends: [{name: a, url: 'http://a'}]}\n- {name: z, namespace: x, xtrinode: y, backends: [{name: b, url: 'http://b'}]}",
-        "3:3",
-        "routingGroups[1]",
-        "the namespace and xtrinode",
+        "routingGroups: [{name: a, namespace: 'x y', backends: [{name: a, url: 'http://a'}]}]",
+        "1:38",
+        "routingGroups[0].namespace",
+        "no value of a label",
     );
 }
 
@@ -244,7 +244,7 @@ fn a_circle_of_on_empty_is_told_once() {
         group("b", "c"),
         group("c", "a")
     );
-    one(&text, "3:21", "routingGroups[1].onEmpty", "in a circle: a → b → c → a");
+    one(&text, "3:22", "routingGroups[1].onEmpty", "in a circle: a → b → c → a");
     let chain =
         format!("routingGroups:\n{}{}{}", group("a", "b"), group("b", "c"), group("c", "refuse"));
     assert!(wrong(&chain).is_empty());
@@ -355,7 +355,7 @@ fn variables_that_are_missing_or_malformed_are_told_in_place() {
         "what `${ENV:TOKEN}` holds does not fit",
     );
     one(
-        "routingGroups: [{name: a, backends: [{name: '${ENV:MISSING}', url: '${ENV:NOR_THIS}'}]}]",
+        "routingGroups: [{name: a, backends: [{name: '${ENV:MISSING}', url: 'http://${ENV:TOKEN}'}]}]",
         "1:45",
         "routingGroups[0].backends[0].name",
         "not set",
@@ -413,9 +413,9 @@ rules:
             "routingGroups[0].backends[0].weight",
             "routingGroups[0].backends[0].colour",
             "routingGroups[0].backends[1].name",
-            "routingGroups[1].backends",
-            "routingGroups[1].name",
             "routingGroups[1].nmae",
+            "routingGroups[1].name",
+            "routingGroups[1].backends",
             "rules[0].when",
             "rules[1].routingGroup",
             "rules[1].name",
@@ -479,4 +479,21 @@ proptest! {
         let _ = wrong(&format!("{head} {text}"));
         let _ = wrong(&format!("{head}\n{text}"));
     }
+}
+
+#[test]
+fn what_follows_from_a_mistake_alone_is_not_told() {
+    head(
+        "admin: { bind: '0.0.0.0:8081', token: '${ENV:MISSING}' }",
+        "1:39",
+        "admin.token",
+        "`MISSING` is not set",
+    );
+    head("data: { bind: oops }\nadmin: { bind: '127.0.0.1:8080' }", "1:15", "data.bind", "oops");
+    one(
+        "defaultRoutingGroup: adhoc\nroutingGroups: [{name: [adhoc], backends: [{name: a, url: 'http://a'}]}]",
+        "2:24",
+        "routingGroups[0].name",
+        "a list does not belong here",
+    );
 }

@@ -12,10 +12,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http_body::Frame;
 
-use crate::{
-    proxy::forward::Patching,
-    trino::patch::{Patch, Patcher, Scope},
-};
+use crate::trino::patch::{Patch, Patcher};
 
 /// The body of such an answer.
 #[derive(Debug)]
@@ -28,9 +25,8 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// Wraps an uncompressed body.
-    pub(crate) fn new(inner: Body, here: Patching) -> Self {
-        let patcher = Patcher::new(Patch { from: here.from, to: here.to, scope: Scope::Head });
-        Self { inner, patcher, ready: VecDeque::new(), over: false }
+    pub(crate) fn new(inner: Body, here: Patch) -> Self {
+        Self { inner, patcher: Patcher::new(here), ready: VecDeque::new(), over: false }
     }
 }
 
@@ -78,11 +74,13 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::trino::patch::Scope;
 
     async fn answered(body: &'static str) -> String {
-        let here = Patching {
+        let here = Patch {
             from: vec!["https://gw/oauth2".to_owned()],
             to: "https://gw/trino/_b/a/oauth2".to_owned(),
+            scope: Scope::Head,
         };
         let whole = Answer::new(Body::from(body), here).collect().await.unwrap();
         String::from_utf8(whole.to_bytes().to_vec()).unwrap()

@@ -5,6 +5,12 @@
 
 use memchr::memchr2;
 
+/// Words of eight bytes that are looked at before a vector search begins.
+const WORDS_BY_HAND: usize = 4;
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const QUOTES: u64 = u64::from_le_bytes([b'"'; 8]);
+const BACKSLASHES: u64 = u64::from_le_bytes([b'\\'; 8]);
+
 /// Where in a skipped value the last piece ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Skip {
@@ -97,7 +103,7 @@ pub(crate) fn take_text(
             *input = rest;
             *escaped = false;
         }
-        let Some(at) = memchr2(b'"', b'\\', input) else {
+        let Some(at) = find_stop(input) else {
             piece(input);
             *input = &[];
             return false;
@@ -111,5 +117,59 @@ pub(crate) fn take_text(
         }
         piece(b"\\");
         *escaped = true;
+    }
+}
+
+/// Takes a whole string without escapes with its closing quote and gives its text; nothing is taken if there is none.
+pub(crate) fn take_plain_text<'a>(input: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (text, from) = input.split_at(find_stop(input)?);
+    let (stop, rest) = from.split_first()?;
+    if *stop != b'"' {
+        return None;
+    }
+    *input = rest;
+    Some(text)
+}
+
+/// Where the first quote or backslash is. Most strings of a page are shorter than the set-up of a vector search is
+/// worth, so the first words are looked at by plain arithmetic.
+fn find_stop(input: &[u8]) -> Option<usize> {
+    let mut rest = input;
+    for word in 0..WORDS_BY_HAND {
+        let Some((bytes, after)) = rest.split_first_chunk::<8>() else { break };
+        let bytes = u64::from_le_bytes(*bytes);
+        let stops = zero_bytes(bytes ^ QUOTES) | zero_bytes(bytes ^ BACKSLASHES);
+        if stops != 0 {
+            return Some(word * 8 + stops.trailing_zeros() as usize / 8);
+        }
+        rest = after;
+    }
+    memchr2(b'"', b'\\', rest).map(|at| at + input.len() - rest.len())
+}
+
+/// The top bit of each byte that is zero; bits above the lowest one may be wrong (a borrow), that one never is.
+fn zero_bytes(word: u64) -> u64 {
+    word.wrapping_sub(ONES) & !word & (ONES << 7)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn the_first_stop_is_found_among_any_bytes(
+            mut bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x20_u8..0x24, 0x5A_u8..0x5F], 0..80),
+            quiet in 0_usize..80,
+        ) {
+            for byte in bytes.iter_mut().take(quiet) {
+                *byte = if matches!(byte, b'"' | b'\\') { *byte ^ 1 } else { *byte };
+            }
+            prop_assert_eq!(find_stop(&bytes), bytes.iter().position(|byte| matches!(byte, b'"' | b'\\')));
+        }
     }
 }

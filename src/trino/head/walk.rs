@@ -4,11 +4,13 @@
 //! segments of `data`. Every other value is skipped. Text is held for watched strings only, at most `LONGEST_URI`
 //! bytes of one at a time. It is lenient: what it steps over is not checked, since the page is not ours to judge.
 
-use crate::trino::head::skip::{Skip, take_text};
+use crate::trino::head::skip::{Skip, take_plain_text, take_text};
 use crate::trino::head::slot::{Object, Slot, Watch};
 
 /// The longest URI that is read or patched: above Jetty's own limit for a request line (8 KiB), no client could send it.
 pub(crate) const LONGEST_URI: usize = 8 * 1024;
+/// Room for most URIs of a page.
+const USUAL_URI: usize = 192;
 /// No key that matters is as long, even with each character written as an escape.
 const LONGEST_KEY: usize = 96;
 /// More digits than a number of 64 bits has.
@@ -76,7 +78,7 @@ impl Walk {
             object: Object::Page,
             slot: Slot::Other,
             escaped: false,
-            text: Vec::new(),
+            text: Vec::with_capacity(USUAL_URI),
             into_data,
         }
     }
@@ -144,6 +146,12 @@ impl Walk {
     }
 
     fn in_key(&mut self, input: &mut &[u8]) -> Move {
+        if self.text.is_empty()
+            && let Some(key) = take_plain_text(input)
+        {
+            self.slot = self.object.slot(key);
+            return self.to(Place::Colon);
+        }
         let text = &mut self.text;
         let closed = take_text(input, &mut self.escaped, |piece| keep(text, piece, LONGEST_KEY));
         if !closed {

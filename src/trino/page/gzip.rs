@@ -46,6 +46,14 @@ impl Default for Gzip {
 }
 
 impl Gzip {
+    /// Back to before the first byte; true, since that always works.
+    pub(super) fn reset(&mut self) -> bool {
+        self.place = Place::Header(0);
+        self.flags = 0;
+        self.inflate.reset(false);
+        true
+    }
+
     /// Takes from `input` and writes into `room`: how many bytes were written, or `None` when this is no gzip.
     pub(super) fn next(&mut self, input: &mut &[u8], room: &mut [u8]) -> Option<usize> {
         while !matches!(self.place, Place::Deflate) {

@@ -111,7 +111,7 @@ fn peers_6_2_first_argument_not_a_literal() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
     fn no_text_panics(rest in "(['\"(),.]|=>|query_id|message|kill_query|--|\\s|.){0,30}") {
