@@ -51,8 +51,7 @@ pub(crate) async fn step(
         Ok(backend) => backend,
         Err(refusal) => return *refusal,
     };
-    let several = exchange.snapshot.has_several_backends();
-    if several {
+    if exchange.snapshot.has_several_backends() {
         cookies::inward(request.headers_mut(), &backend.name);
     }
     let is_poll = clue.step == Step::Poll && request.method() == Method::GET;
@@ -63,17 +62,22 @@ pub(crate) async fn step(
     let mut answer = one_way::to(&core, &exchange, &backend, request).await;
     let here = here(&exchange, &backend);
     forward::correct(answer.headers_mut(), &LOCATION, &here);
-    if several {
-        login_begins(&core.shared, &backend, answer.headers());
-        ui::lead_back(answer.headers_mut(), &exchange, &backend.name);
-    } else if !exchange.base.prefix.is_empty() {
-        cookies::outward(answer.headers_mut(), None, &exchange.base);
-    }
+    come_back(&core.shared, &exchange, &backend, answer.headers_mut());
     if is_poll && !answer.headers().contains_key(CONTENT_ENCODING) {
         answer.headers_mut().remove(CONTENT_LENGTH);
         return answer.map(|body| Body::new(poll::Answer::new(body, here)));
     }
     answer
+}
+
+/// Sees to it that the browser's next step finds this coordinator.
+fn come_back(shared: &Shared, exchange: &Exchange, backend: &Backend, headers: &mut HeaderMap) {
+    if exchange.snapshot.has_several_backends() {
+        login_begins(shared, backend, headers);
+        ui::lead_back(headers, exchange, &backend.name);
+    } else if !exchange.base.prefix.is_empty() {
+        cookies::outward(headers, None, &exchange.base);
+    }
 }
 
 /// The coordinator that this step belongs to: by the marker, by what was bound, by the browser's nonce, else always
