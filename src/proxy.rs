@@ -23,6 +23,7 @@ pub(crate) mod exchange;
 pub(crate) mod followed;
 pub(crate) mod forward;
 pub(crate) mod headers;
+pub(crate) mod oauth2;
 pub(crate) mod one_way;
 pub(crate) mod owner;
 pub(crate) mod page;
@@ -34,6 +35,7 @@ pub(crate) mod routes;
 pub(crate) mod search;
 pub(crate) mod spooled;
 pub(crate) mod statement;
+pub(crate) mod ui;
 pub(crate) mod upstream;
 pub(crate) mod watch;
 
@@ -50,6 +52,8 @@ pub struct Shared {
     pub bindings: Arc<Bindings>,
     /// Ids that a backend has just denied.
     pub(crate) search: search::Search,
+    /// Who served which asset of the web UI.
+    pub(crate) assets: ui::Assets,
     /// What is told.
     pub metrics: Arc<Metrics>,
     /// Whether the process is on its way out.
@@ -82,6 +86,7 @@ impl Shared {
             ledger: Arc::default(),
             bindings: Arc::default(),
             search: search::Search::default(),
+            assets: ui::Assets::default(),
             metrics,
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,
@@ -89,14 +94,6 @@ impl Shared {
             instance: instance(),
             started: tokio::time::Instant::now(),
         }
-    }
-
-    /// Takes notice of an OAuth2 challenge that passes by; comes with its room.
-    pub(crate) fn challenges(
-        &self,
-        _backend: &crate::snapshot::Backend,
-        _headers: &http::HeaderMap,
-    ) {
     }
 }
 

@@ -332,6 +332,7 @@ async fn deliver(
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
+    core.shared.challenges(exchange, backend, &mut parts.headers);
     if let Some(query) = &query {
         note(query, followed, parts.status);
     }

@@ -212,7 +212,8 @@ pub(crate) fn clean_answer(headers: &mut HeaderMap, patch: Option<&Patch>) {
     }
 }
 
-fn correct(headers: &mut HeaderMap, name: &HeaderName, patch: &Patch) {
+/// Points the URIs in one header at the gateway.
+pub(crate) fn correct(headers: &mut HeaderMap, name: &HeaderName, patch: &Patch) {
     if !headers.contains_key(name) {
         return;
     }

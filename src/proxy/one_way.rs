@@ -90,6 +90,7 @@ pub(crate) async fn to(
         Ok(answer) => {
             let (mut parts, body) = answer.into_parts();
             forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
+            core.shared.challenges(exchange, backend, &mut parts.headers);
             Response::from_parts(parts, Body::new(body))
         }
         Err(failure) => forward::failed(core, exchange, &backend.group, &failure),

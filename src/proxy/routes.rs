@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Extension, Router,
     body::Body,
-    extract::State,
+    extract::{Path, State},
     response::Response,
     routing::{any, get},
 };
@@ -21,7 +21,7 @@ use crate::{
         answers,
         core::Core,
         exchange::{Account, Exchange},
-        followed, one_way, spooled, statement,
+        followed, oauth2, one_way, spooled, statement, ui,
     },
     telemetry::context::{RequestId, TraceContext},
     trino::{
@@ -40,6 +40,16 @@ pub(crate) fn router(core: &Arc<Core>) -> Router {
         .route("/v1/query", any(coordinator_wide))
         .route("/v1/query/{*rest}", any(followed_query))
         .route("/v1/spooled/{*rest}", any(spooled_segment))
+        .route("/oauth2/{*rest}", any(oauth2_step))
+        .route("/", any(web_ui))
+        .route("/ui", any(web_ui))
+        .route("/ui/", any(web_ui))
+        .route("/ui/{*rest}", any(web_ui))
+        .route("/login", any(web_ui))
+        .route("/login/{*rest}", any(web_ui))
+        .route("/logout", any(web_ui))
+        .route("/_gateway/ui", get(web_uis))
+        .route("/_gateway/ui/{id}", get(query_page))
         .route("/v1/info", get(server_info))
         .route("/v1/info/state", get(server_state))
         .route("/v1/info/coordinator", get(|| async { answers::empty() }))
@@ -94,6 +104,28 @@ async fn spooled_segment(
     request: Request<Body>,
 ) -> Response {
     spooled::segment(core, exchange, request).await
+}
+
+async fn oauth2_step(
+    (State(core), Extension(exchange)): Context,
+    request: Request<Body>,
+) -> Response {
+    oauth2::step(core, exchange, request).await
+}
+
+async fn web_ui((State(core), Extension(exchange)): Context, request: Request<Body>) -> Response {
+    ui::page(core, exchange, request).await
+}
+
+async fn web_uis((State(_), Extension(exchange)): Context) -> Response {
+    ui::list(&exchange)
+}
+
+async fn query_page(
+    (State(core), Extension(exchange)): Context,
+    Path(id): Path<String>,
+) -> Response {
+    ui::query(&core, &exchange, &id)
 }
 
 async fn server_info((State(core), Extension(exchange)): Context) -> Response {

@@ -240,7 +240,7 @@ fn deliver(
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
-    core.shared.challenges(&backend, &parts.headers);
+    core.shared.challenges(&exchange, &backend, &mut parts.headers);
     if parts.status != StatusCode::OK {
         // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
         let about = &newcomer.about;
