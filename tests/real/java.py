@@ -8,6 +8,7 @@ from glob import glob
 from pathlib import Path
 
 from cache import Missing
+from debian import install
 
 # JAVA_HOME first, then the names that CI images set, then the places where packages put JDKs.
 PLACES = ["/usr/lib/jvm/*", "/usr/java/*", "/opt/java/*", "/opt/jdk*", "/Library/Java/JavaVirtualMachines/*/Contents/Home"]
@@ -75,16 +76,3 @@ def maven():
     if not found:
         raise Missing("the real coordinators come by Maven (Debian: maven): install it")
     return found
-
-
-def install(package):
-    """Installs a Debian package where that needs nobody's leave; whether it worked."""
-    if not shutil.which("apt-get") or os.geteuid() != 0:
-        return False
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
-    for step in (["apt-get", "update", "-q"], command):
-        # apt's own words go to standard error: standard output is for what a command was asked for.
-        if subprocess.run(step, env=quiet, stdin=subprocess.DEVNULL, stdout=2).returncode != 0:
-            return False
-    return True
