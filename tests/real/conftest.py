@@ -27,7 +27,7 @@ def started(make):
     try:
         return make()
     except Missing as missing:
-        if os.environ.get("CI"):
+        if os.environ.get("CI") == "true":
             pytest.fail(str(missing))
         pytest.skip(str(missing))
 
