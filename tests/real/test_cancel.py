@@ -58,7 +58,8 @@ def test_cancel_while_running(door):
     wait_for(lambda: cursor._query and cursor.query_id and state(door, cursor.query_id) == ("RUNNING", None), "running")
     cursor.cancel()
     running.join(LIMIT)
-    assert failures == ["USER_CANCELED"]
+    # The client stops polling by itself if its DELETE is answered before its poll.
+    assert failures in (["USER_CANCELED"], [])
     wait_for(lambda: state(door, cursor.query_id) == ("FAILED", "USER_CANCELED"), "canceled")
 
 
