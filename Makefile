@@ -1,0 +1,55 @@
+# The commands of the house; `make help` lists them. CI runs the same ones: see .ci/run.
+
+# What was fetched or built is kept here by version, outside target/, so that `cargo clean` keeps it.
+export SLUICE_CACHE ?= $(CURDIR)/.cache
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(SLUICE_CACHE)/cargo-deny-$(CARGO_DENY_VERSION)
+GUNGRAUN_VERSION := $(shell sed -n '/^name = "gungraun"$$/{n;s/version = "\(.*\)"/\1/p;}' Cargo.lock)
+PYTHON ?= python3
+
+.DEFAULT_GOAL := help
+.PHONY: help test check fmt lint doc deny bench demo peers clean-cache
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## Everything: Rust tests, conformance and real clients on real Trinos (fetches what it needs)
+	@$(PYTHON) tests/real/suite.py
+
+check: ## The inner loop, cargo only: format, lints, Rust tests
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo test --locked --workspace --profile quick
+
+fmt: ## Format the code
+	cargo fmt --all
+
+lint: ## Format and lints, nothing run
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+doc: ## The code's own documentation; a broken link is an error
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+deny: $(CARGO_DENY)/bin/cargo-deny ## Licences, banned crates, duplicates, sources
+	$(CARGO_DENY)/bin/cargo-deny --all-features --log-level error check bans licenses sources
+
+# Without optimisation: it reads one lock file, and compiles in half the time.
+$(CARGO_DENY)/bin/cargo-deny:
+	cargo install cargo-deny --quiet --locked --debug --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY)
+
+bench: ## Speed beside other proxies, and instruction counts (fetches haproxy, nginx, valgrind)
+	$(PYTHON) tests/real/debian.py haproxy nginx valgrind
+	@if [ -n "$(GUNGRAUN_VERSION)" ] && [ ! -x $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin/gungraun-runner ]; then \
+		cargo install gungraun-runner --quiet --locked --version $(GUNGRAUN_VERSION) --root $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION); \
+	fi
+	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked
+
+demo: ## The main job on simulated backends, until Ctrl-C
+	cargo run --locked --release -- demo
+
+peers: ## Fetch the real Trinos now instead of at the first `make test`
+	$(PYTHON) tests/real/fixture install
+
+clean-cache: ## Forget what was fetched or built for the tests
+	rm -rf $(SLUICE_CACHE)

@@ -1,0 +1,77 @@
+"""Which Trino, through which door: every test that asks for a `door` runs once for each pair.
+
+The direct door needs no gateway: `pytest -k direct` tests the tests.
+"""
+
+import os
+
+import pytest
+
+from cache import Missing
+from coordinators import FORWARDED, RELEASES, Coordinators
+from doors import Door
+from gateway import Gateway
+
+PLAIN = ()
+# For each door, the setting `uris` and which two coordinators stand behind it; `auto` has one of each kind.
+GATEWAYS = {
+    "forwarded": ("forwarded", (2, 3)),
+    "host": ("host", (0, 1)),
+    "rewrite": ("rewrite", (0, 1)),
+    "auto": ("auto", (0, 3)),
+}
+
+
+def started(make):
+    """Starts a peer; where the machine lacks something it says so and skips, in CI it fails."""
+    try:
+        return make()
+    except Missing as missing:
+        if os.environ.get("CI") == "true":
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session", params=RELEASES)
+def version(request):
+    """The release of Trino."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def trino(version):
+    """Four coordinators: two as Trino is by default, two that believe X-Forwarded-*."""
+    kinds = [PLAIN, PLAIN, (FORWARDED,), (FORWARDED,)]
+    with started(lambda: Coordinators(version, kinds)) as coordinators:
+        yield coordinators
+
+
+def backends(urls, uris):
+    """The backends of a gateway's group."""
+    return [{"name": f"trino-{index}", "url": url, "uris": uris} for index, url in enumerate(urls)]
+
+
+@pytest.fixture(scope="session", params=["direct", *GATEWAYS])
+def long_door(request, trino):
+    """A way in, kept over many tests."""
+    if request.param == "direct":
+        yield Door(trino.urls[0], trino.urls[:1])
+        return
+    uris, chosen = GATEWAYS[request.param]
+    urls = [trino.urls[index] for index in chosen]
+    with Gateway(backends(urls, uris)) as gateway:
+        yield Door(gateway.url, urls, gateway)
+
+
+@pytest.fixture
+def door(long_door):
+    """A way in, verified after the test."""
+    long_door.begin()
+    yield long_door
+    long_door.verify()
+
+
+@pytest.fixture(scope="session")
+def reference(trino):
+    """The direct door, to compare with; nothing of it is verified."""
+    return Door(trino.urls[0], trino.urls[:1])

@@ -1,0 +1,94 @@
+"""The gateway as a process of its own: started from a generated `sluice.yaml`, watched through its metrics, ended by SIGTERM."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import wire
+from cache import REPOSITORY
+
+BINARY = Path(os.environ.get("SLUICE_BIN") or REPOSITORY / "target/quick/sluice")
+# Seconds; both take well under one.
+START_LIMIT = 30
+STOP_LIMIT = 15
+SAMPLE = re.compile(r"^(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
+
+
+class Gateway:
+    """A running gateway; `backends` are the entries of its one routing group."""
+
+    def __init__(self, backends):
+        self.port, metrics, health, admin = wire.free_ports(4)
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._metrics = f"http://127.0.0.1:{metrics}/metrics"
+        self._ready = f"http://127.0.0.1:{health}/readyz"
+        self._folder = Path(tempfile.mkdtemp(prefix="sluice-"))
+        config = {
+            "data": {"bind": f"127.0.0.1:{self.port}"},
+            "metrics": {"bind": f"127.0.0.1:{metrics}"},
+            "admin": {"bind": f"127.0.0.1:{admin}"},
+            "health": {"bind": f"127.0.0.1:{health}", "interval": "500ms"},
+            "drain": {"wait": "100ms", "deadline": "5s"},
+            "routingGroups": [{"name": "real", "backends": backends}],
+        }
+        # JSON is YAML too.
+        self._config = self._folder / "sluice.yaml"
+        self._config.write_text(json.dumps(config, indent=2))
+        self._process = None
+
+    def __enter__(self):
+        with open(self._folder / "log", "wb") as log:
+            command = [BINARY, "serve", "--config", self._config]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            self._await_ready()
+        except BaseException:
+            self._process.kill()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        try:
+            status = self._process.wait(STOP_LIMIT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise RuntimeError(f"the gateway did not end after SIGTERM:\n{self.log()}") from None
+        if status != 0 or "panicked" in self.log():
+            raise RuntimeError(f"the gateway ended with {status}:\n{self.log()}")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _await_ready(self):
+        deadline = time.monotonic() + START_LIMIT
+        while not self._is_ready():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the gateway is not ready:\n{self.log()}")
+            time.sleep(0.05)
+
+    def _is_ready(self):
+        """Whether it takes queries: its own word, and each of its backends seen healthy (a replica is ready without)."""
+        try:
+            ready = wire.exchange("GET", self._ready)[0] == 200
+            return ready and self.samples("gateway_backend_up") == self._backend_count()
+        except OSError:
+            return False
+
+    def _backend_count(self):
+        return len(json.loads(self._config.read_text())["routingGroups"][0]["backends"])
+
+    def samples(self, name):
+        """The sum of a metric over all its labels."""
+        text = wire.exchange("GET", self._metrics)[2].decode()
+        found = [float(value) for metric, value in SAMPLE.findall(text) if metric == name]
+        if not found:
+            raise AssertionError(f"the gateway shows no {name}")
+        return sum(found)
+
+    def log(self):
+        """The end of what it printed."""
+        return (self._folder / "log").read_text(errors="replace")[-8000:]

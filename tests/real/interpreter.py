@@ -1,0 +1,40 @@
+"""The Python that runs the client tests: a virtual environment in the cache, filled from the pinned list."""
+
+import hashlib
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import cache
+from cache import Missing
+from debian import install
+
+REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
+# The oldest that the pinned packages run on.
+OLDEST = (3, 10)
+
+
+def interpreter():
+    """The path of a Python that has the official client and pytest, made if it is not there yet."""
+    if sys.version_info < OLDEST:
+        raise Missing(f"the client tests need Python {OLDEST[0]}.{OLDEST[1]} or newer, this is {sys.version.split()[0]}")
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
+    folder = cache.ROOT / f"python-{digest}"
+    with cache.made_once(folder.name) as half:
+        if half:
+            fill(half)
+    return folder / "bin/python"
+
+
+def fill(folder):
+    """Makes the environment; pip is run by its path, so the folder may be renamed afterwards."""
+    try:
+        venv.create(folder, with_pip=True)
+    except subprocess.CalledProcessError:
+        # Debian splits what makes environments off from Python.
+        if not install("python3-venv"):
+            raise Missing("the client tests need Python's venv module (Debian: python3-venv): install it") from None
+        venv.create(folder, with_pip=True, clear=True)
+    command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]
+    subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL, stdout=2)

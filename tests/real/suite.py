@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Every test there is, one after the other, and one table at the end of what ran.
+
+Exit status 0 means that nothing failed. What a machine lacks is said in one line and counts as skipped; with CI=true
+it counts as failed. The peers are fetched while the Rust tests compile and run.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import coordinators
+import interpreter
+from cache import REPOSITORY, Missing
+
+HERE = Path(__file__).resolve().parent
+CI = os.environ.get("CI") == "true"
+CARGO_TEST = ["cargo", "test", "--locked", "--workspace", "--profile", "quick"]
+CARGO_LINE = re.compile(r"^test result: \w+\. (\d+) passed; (\d+) failed; (\d+) ignored", re.MULTILINE)
+
+
+@dataclass
+class Row:
+    """A line of the closing table."""
+
+    name: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0
+    notes: list = field(default_factory=list)
+
+    def lacks(self, what):
+        """Notes that the machine lacks something."""
+        self.notes.append(str(what))
+        if CI:
+            self.failed += 1
+        else:
+            self.skipped += 1
+
+
+def main():
+    rows = []
+    with ThreadPoolExecutor(4) as pool:
+        fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
+        python = pool.submit(interpreter.interpreter)
+        rows.append(cargo("rust"))
+        for version, installed in fetched.items():
+            rows.append(measured(f"conformance, Trino {version}", lambda row: conformance(row, version, installed)))
+            rows.extend(clients(version, installed, python))
+    return report(rows)
+
+
+def measured(name, run):
+    """A row and the time that it took; what the machine lacks becomes a note."""
+    row = Row(name)
+    begun = time.monotonic()
+    try:
+        run(row)
+    except Missing as missing:
+        row.lacks(missing)
+    except (OSError, RuntimeError, subprocess.CalledProcessError) as failure:
+        row.failed += 1
+        row.notes.append(str(failure).splitlines()[0])
+        print(failure, file=sys.stderr)
+    row.seconds = time.monotonic() - begun
+    return row
+
+
+def cargo(name, environment=None, filters=()):
+    """A run of the Rust tests as a row."""
+    return measured(name, lambda row: count_cargo(row, environment or {}, filters))
+
+
+def count_cargo(row, environment, filters):
+    """Runs `cargo test`, shows what it prints, adds up its closing lines."""
+    command = [*CARGO_TEST, *filters]
+    print(f"\n== {row.name}: {' '.join(command)}", flush=True)
+    begun = subprocess.Popen(
+        command, cwd=REPOSITORY, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    for line in begun.stdout:
+        print(line, end="", flush=True)
+        if found := CARGO_LINE.match(line):
+            row.passed, row.failed, row.skipped = (
+                before + int(now) for before, now in zip((row.passed, row.failed, row.skipped), found.groups())
+            )
+    if begun.wait() != 0 and row.failed == 0:
+        row.failed = 1
+        row.notes.append("cargo test failed")
+
+
+def conformance(row, version, installed):
+    """The suite that the simulator passes, against the real Trino."""
+    installed.result()
+    kinds = [(), (coordinators.FORWARDED,)]
+    with coordinators.Coordinators(version, kinds) as started:
+        urls = {f"SLUICE_TEST_TRINO_{version}": ",".join(started.urls)}
+        count_cargo(row, urls, ["--package", "sluice", "--test", "it", "conformance"])
+    if row.passed + row.failed == 0:
+        row.failed = 1
+        row.notes.append("no test ran")
+
+
+def clients(version, installed, python):
+    """The official Python client, as two rows: directly, which is the reference, and through the gateway."""
+    doors = [Row(f"python client, Trino {version}, direct"), Row(f"python client, Trino {version}, through sluice")]
+    total = measured("python client", lambda row: run_clients(row, version, installed, python, doors))
+    if total.notes:
+        for door in doors:
+            door.failed, door.skipped, door.notes = total.failed, total.skipped, total.notes
+    return doors
+
+
+def run_clients(row, version, installed, python, doors):
+    """Runs pytest for one release and sorts its cases into the two rows."""
+    installed.result()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [python.result(), "-m", "pytest", "-q", "-k", version, f"--junit-xml={report}", HERE]
+        print(f"\n== {row.name}, Trino {version}: pytest -k {version}", flush=True)
+        status = subprocess.run([str(word) for word in command], cwd=HERE, stdin=subprocess.DEVNULL).returncode
+        if not report.exists():
+            raise RuntimeError(f"pytest ended with status {status}")
+        for case in xml.parse(report).iter("testcase"):
+            count_case(doors["direct" not in case.get("name")], case)
+    if status != 0 and not any(door.failed for door in doors):
+        raise RuntimeError(f"pytest ended with status {status}")
+
+
+def count_case(row, case):
+    """Adds one case of a JUnit report to a row."""
+    row.seconds += float(case.get("time"))
+    kinds = {child.tag for child in case}
+    if kinds & {"failure", "error"}:
+        row.failed += 1
+    elif "skipped" in kinds:
+        row.lacks(case.find("skipped").get("message"))
+    else:
+        row.passed += 1
+
+
+def report(rows):
+    """Prints the table and the closing line; the exit status."""
+    width = max(len(row.name) for row in rows)
+    print(f"\n{'what ran':<{width}}  passed  failed  skipped  seconds")
+    for row in rows:
+        print(f"{row.name:<{width}}  {row.passed:>6}  {row.failed:>6}  {row.skipped:>7}  {row.seconds:>7.0f}")
+        for note in dict.fromkeys(row.notes):
+            print(f"{'':<{width}}  ! {note}")
+    passed, failed, skipped = (sum(getattr(row, kind) for row in rows) for kind in ("passed", "failed", "skipped"))
+    print(f"\n{passed} passed, {failed} failed, {skipped} skipped", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Trino's protocol in a few lines of the standard library: for readiness and for looking at raw answers."""
+
+import json
+import socket
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+
+USER = {"X-Trino-User": "tests"}
+
+
+def free_ports(count):
+    """Ports of this host that nobody listens on; all are held until the last is known, so that they differ."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def exchange(method, url, body=None, headers=None, timeout=30):
+    """One request; returns (status, headers, body bytes) whatever the status is, raises OSError without an answer."""
+    data = body.encode() if isinstance(body, str) else body
+    request = urllib.request.Request(url, data=data, method=method, headers={**USER, **(headers or {})})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
+    try:
+        with opener.open(request, timeout=timeout) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as answer:
+        return answer.code, answer.headers, answer.read()
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Shows a redirect instead of following it."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+def pages(base, sql, headers=None):
+    """The pages of a statement, the answer to the POST first, each as Trino sent it."""
+    status, _, body = exchange("POST", f"{base}/v1/statement", sql, headers)
+    while True:
+        if status != 200:
+            raise RuntimeError(f"{status}: {body[:500]!r}")
+        page = json.loads(body)
+        yield page
+        if "nextUri" not in page:
+            return
+        status, _, body = exchange("GET", page["nextUri"], None, headers)
+
+
+def rows(base, sql):
+    """All rows of a statement by the direct protocol; raises when it fails."""
+    found = []
+    for page in pages(base, sql):
+        if "error" in page:
+            raise RuntimeError(page["error"]["message"])
+        found += page.get("data", [])
+    return found
+
+
+def answers(base):
+    """Whether a coordinator gives rows: the only proof that its catalogs are there."""
+    try:
+        return rows(base, "SELECT count(*) FROM tpch.tiny.nation") == [[25]]
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
+def coordinator_id(base):
+    """The five characters that end each query id of that process; new at each start."""
+    first, *_ = pages(base, "SELECT 1")
+    return first["id"].rsplit("_", 1)[1]
