@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod proxy;
 pub mod queries;
 mod reload;
+pub mod simulator;
 pub mod snapshot;
 pub mod telemetry;
 pub mod trino;

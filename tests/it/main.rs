@@ -1,6 +1,9 @@
 //! The integration tests: the gateway from outside, as a client sees it.
 
 mod admin;
+mod conformance;
+mod harness;
 mod oauth2;
 mod pages;
+mod simulator;
 mod ui;

@@ -1,0 +1,268 @@
+//! What a statement does: its columns, its rows, what it changes in the client's session, or why it fails.
+//!
+//! This is no SQL engine. Whatever begins like a statement succeeds; a `SELECT` of literals returns them, any other
+//! query returns numbered rows. `SELECT … FROM sim.rows(N)` returns N of them in pages of [`PAGE_ROWS`].
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::failure::{Failure, quoted};
+use super::rows::Rows;
+use super::script::{Moment, Script};
+use super::{literal, sql};
+
+/// The plan of one statement.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) script: Script,
+    /// The JSON of `columns`.
+    pub(super) columns: String,
+    output: Output,
+    pub(super) update: Option<(&'static str, Option<u64>)>,
+    /// Headers that change the client's session, and those of the script.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    /// Why the query fails at its first poll.
+    pub(super) refused: Option<Failure>,
+    /// What the coordinator does when the statement runs.
+    pub(super) action: Action,
+}
+
+/// The effects of a statement on the coordinator itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    None,
+    Begin,
+    Commit,
+    Rollback,
+    Kill(String),
+}
+
+#[derive(Debug)]
+enum Output {
+    Nothing,
+    /// One row of literals, or what the script says instead.
+    Literals(String),
+    /// So many numbered rows in all.
+    Total(u64),
+}
+
+/// Rows of a page of `sim.rows(N)`; about 200 KB.
+const PAGE_ROWS: u64 = 10_000;
+const NUMBERED: &str = r#"[{"name":"id","type":"bigint","typeSignature":{"rawType":"bigint","arguments":[]}},{"name":"name","type":"varchar","typeSignature":{"rawType":"varchar","arguments":[{"kind":"LONG","value":2147483647}]}}]"#;
+/// The keywords with which a statement that the simulator plays as a query, or as an update, begins.
+const QUERIES: [&str; 9] =
+    ["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "("];
+const UPDATES: [&str; 14] = [
+    "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "GRANT", "REVOKE", "DENY",
+    "CALL", "ANALYZE", "COMMENT", "REFRESH",
+];
+
+impl Plan {
+    /// The plan of a statement, given the request's headers (prepared statements come in them).
+    pub(super) fn of(text: &str, headers: &HeaderMap) -> Self {
+        let mut plan = match Script::parse(text) {
+            Ok(script) => Self::empty(script),
+            Err(words) => return Self::failed(Failure::new("SYNTAX_ERROR", words)),
+        };
+        plan.headers.clone_from(&plan.script.headers);
+        let statement = sql::without_comments(text);
+        plan.decide(&statement, headers);
+        plan
+    }
+
+    /// How many data pages there are.
+    pub(super) fn pages(&self) -> u64 {
+        match (&self.output, self.script.rows, self.script.bytes) {
+            (Output::Nothing, ..) => 0,
+            (Output::Total(rows), None, None) => rows.div_ceil(PAGE_ROWS),
+            _ => self.script.pages,
+        }
+    }
+
+    /// The rows of data page `number`, from 0.
+    pub(super) fn rows(&self, number: u64) -> Rows {
+        if let Some(bytes) = self.script.bytes {
+            return Rows::sized(bytes);
+        }
+        match (&self.output, self.script.rows) {
+            (Output::Nothing, _) => Rows::None,
+            (_, Some(rows)) => Rows::Numbered { from: number * rows, count: rows },
+            (Output::Literals(row), None) => Rows::Text(row.clone().into(), 1),
+            (Output::Total(rows), None) => {
+                let from = number * PAGE_ROWS;
+                Rows::Numbered { from, count: rows.saturating_sub(from).min(PAGE_ROWS) }
+            }
+        }
+    }
+
+    fn empty(script: Script) -> Self {
+        Self {
+            script,
+            columns: "[]".to_owned(),
+            output: Output::Nothing,
+            update: None,
+            headers: Vec::new(),
+            refused: None,
+            action: Action::None,
+        }
+    }
+
+    fn failed(failure: Failure) -> Self {
+        Self { refused: Some(failure), ..Self::empty(Script::default()) }
+    }
+
+    fn decide(&mut self, statement: &str, headers: &HeaderMap) {
+        let words = sql::Words::of(statement);
+        match words.first() {
+            "START" => self.act("START TRANSACTION", Action::Begin),
+            "COMMIT" => self.act("COMMIT", Action::Commit),
+            "ROLLBACK" => self.act("ROLLBACK", Action::Rollback),
+            "SET" if words.nth(1) == "SESSION" => self.set_session(statement),
+            "RESET" if words.nth(1) == "SESSION" => {
+                self.change("RESET SESSION", "x-trino-clear-session", words.raw(2));
+            }
+            "USE" => self.use_schema(words.raw(1)),
+            "PREPARE" => self.prepare(&words, statement),
+            "DEALLOCATE" => self.deallocate(words.raw(2), headers),
+            "EXECUTE" if words.nth(1) == "IMMEDIATE" => self.execute_immediate(statement, headers),
+            "EXECUTE" => self.execute(words.raw(1), statement, headers),
+            "CALL" if sql::is_kill_query(statement) => {
+                self.act("CALL", sql::query_id(statement).map_or(Action::None, Action::Kill));
+            }
+            first if QUERIES.contains(&first) => self.query(statement, &words),
+            first if UPDATES.contains(&first) => self.update(first, &words),
+            "" => self.refuse_syntax(statement, "<EOF>"),
+            _ => self.refuse_syntax(statement, words.raw(0)),
+        }
+    }
+
+    fn refuse_syntax(&mut self, _: &str, word: &str) {
+        let message = format!(
+            "line 1:1: mismatched input '{word}'. Expecting: 'ALTER', 'ANALYZE', 'CALL', 'COMMENT', 'COMMIT', 'CREATE', <query>"
+        );
+        self.refused = Some(Failure::new("SYNTAX_ERROR", message).at(1, 1));
+    }
+
+    fn act(&mut self, kind: &'static str, action: Action) {
+        self.update = Some((kind, None));
+        self.action = action;
+    }
+
+    fn change(&mut self, kind: &'static str, header: &'static str, value: &str) {
+        self.update = Some((kind, None));
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((HeaderName::from_static(header), value));
+        }
+    }
+
+    fn set_session(&mut self, statement: &str) {
+        let assignment = statement.splitn(3, char::is_whitespace).nth(2).unwrap_or_default();
+        let (name, value) = assignment.split_once('=').unwrap_or((assignment, ""));
+        let value = value.trim().trim_matches('\'');
+        let pair = format!("{}={}", name.trim(), literal::url_encode(value));
+        self.change("SET SESSION", "x-trino-set-session", &pair);
+    }
+
+    fn use_schema(&mut self, name: &str) {
+        let (catalog, schema) =
+            name.split_once('.').map_or((None, name), |(catalog, schema)| (Some(catalog), schema));
+        if let Some(catalog) = catalog {
+            self.change("USE", "x-trino-set-catalog", catalog);
+        }
+        self.change("USE", "x-trino-set-schema", schema);
+    }
+
+    fn prepare(&mut self, words: &sql::Words<'_>, statement: &str) {
+        let body = sql::after_word(statement, "FROM");
+        let pair = format!("{}={}", words.raw(1), literal::url_encode(body));
+        self.change("PREPARE", "x-trino-added-prepare", &pair);
+    }
+
+    fn deallocate(&mut self, name: &str, headers: &HeaderMap) {
+        match literal::prepared(headers, name) {
+            Some(_) => self.change("DEALLOCATE", "x-trino-deallocated-prepare", name),
+            None => self.refuse_unprepared(name),
+        }
+    }
+
+    fn refuse_unprepared(&mut self, name: &str) {
+        let message = format!("Prepared statement not found: {name}");
+        self.refused = Some(Failure::new("NOT_FOUND", message));
+    }
+
+    fn execute(&mut self, name: &str, statement: &str, headers: &HeaderMap) {
+        match literal::prepared(headers, name) {
+            Some(body) => self.run_prepared(&body, sql::after_word(statement, "USING"), headers),
+            None => self.refuse_unprepared(name),
+        }
+    }
+
+    fn execute_immediate(&mut self, statement: &str, headers: &HeaderMap) {
+        let (body, rest) = literal::string_after(statement);
+        self.run_prepared(&body, sql::after_word(rest, "USING"), headers);
+    }
+
+    /// Runs a prepared statement; its own directives count beside those of the EXECUTE.
+    fn run_prepared(&mut self, body: &str, parameters: &str, headers: &HeaderMap) {
+        if let Ok(script) = Script::parse(body)
+            && body.contains("sim:")
+        {
+            self.script = script;
+        }
+        let statement = literal::substitute(&sql::without_comments(body), parameters);
+        // A statement that executes itself would never end.
+        if !sql::Words::of(&statement).first().starts_with("EXEC") {
+            self.decide(&statement, headers);
+        }
+    }
+
+    fn query(&mut self, statement: &str, words: &sql::Words<'_>) {
+        self.columns = NUMBERED.to_owned();
+        self.output = Output::Total(sql::sim_rows(statement).unwrap_or(1));
+        if words.first() != "SELECT" || self.script.rows.is_some() || self.script.bytes.is_some() {
+            return;
+        }
+        let selected = statement.get("SELECT".len()..).unwrap_or_default();
+        match literal::row(selected) {
+            literal::Selected::Row { columns, row } => {
+                self.columns = columns;
+                self.output = Output::Literals(row);
+            }
+            literal::Selected::UnknownColumn(name) => {
+                let message = format!("line 1:8: Column '{name}' cannot be resolved");
+                self.refused = Some(Failure::new("COLUMN_NOT_FOUND", message).at(1, 8));
+            }
+            literal::Selected::Table => {}
+        }
+    }
+
+    fn update(&mut self, first: &str, words: &sql::Words<'_>) {
+        let counted = |kind| (kind, Some(self.script.rows.unwrap_or(1)));
+        self.update = Some(match (first, words.nth(1)) {
+            ("INSERT", _) => counted("INSERT"),
+            ("UPDATE", _) => counted("UPDATE"),
+            ("DELETE", _) => counted("DELETE"),
+            ("MERGE", _) => counted("MERGE"),
+            ("CREATE", "TABLE") if words.contains("AS") => counted("CREATE TABLE"),
+            ("CREATE", "TABLE") => ("CREATE TABLE", None),
+            ("CREATE", "SCHEMA") => ("CREATE SCHEMA", None),
+            ("CREATE", _) => ("CREATE VIEW", None),
+            ("DROP", "TABLE") => ("DROP TABLE", None),
+            ("DROP", "SCHEMA") => ("DROP SCHEMA", None),
+            ("DROP", _) => ("DROP VIEW", None),
+            ("CALL", _) => ("CALL", None),
+            ("GRANT", _) => ("GRANT", None),
+            ("REVOKE", _) => ("REVOKE", None),
+            _ => ("ALTER TABLE", None),
+        });
+    }
+
+    /// The failure of the script's own ending, when it comes at that moment.
+    pub(super) fn scripted_failure(&self, moment: Moment) -> Option<Failure> {
+        match &self.script.ending {
+            super::script::Ending::Fail(name) if self.script.at == moment => {
+                Some(Failure::new(name, format!("the script fails this query: {}", quoted(name))))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What the tests are made of: simulated coordinators, a strict client, a broken network, patience.
+//!
+//! Nothing here sleeps to wait for a state: [`wait`] asks again until it is there or a deadline has passed.
+#![allow(dead_code, reason = "not every test uses every part")]
+
+pub(crate) mod answer;
+pub(crate) mod chaos;
+pub(crate) mod client;
+pub(crate) mod page;
+pub(crate) mod trino;
+pub(crate) mod wait;
