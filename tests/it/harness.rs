@@ -6,6 +6,7 @@
 pub(crate) mod answer;
 pub(crate) mod chaos;
 pub(crate) mod client;
+pub(crate) mod gateway;
 pub(crate) mod page;
 pub(crate) mod trino;
 pub(crate) mod wait;

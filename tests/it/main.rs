@@ -6,4 +6,5 @@ mod harness;
 mod oauth2;
 mod pages;
 mod simulator;
+mod statements;
 mod ui;
