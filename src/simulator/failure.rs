@@ -12,7 +12,7 @@ pub(super) struct Failure {
 }
 
 /// Codes that the simulator can play; a code's range says its type.
-const ERRORS: [(&str, u32); 36] = [
+const ERRORS: [(&str, u32); 37] = [
     ("GENERIC_USER_ERROR", 0),
     ("SYNTAX_ERROR", 1),
     ("ABANDONED_QUERY", 2),
@@ -48,6 +48,7 @@ const ERRORS: [(&str, u32); 36] = [
     ("EXCEEDED_TIME_LIMIT", 131_075),
     ("CLUSTER_OUT_OF_MEMORY", 131_076),
     ("EXCEEDED_CPU_LIMIT", 131_077),
+    ("ADMINISTRATIVELY_PREEMPTED", 131_080),
     ("HIVE_METASTORE_ERROR", 16_777_216),
 ];
 
@@ -65,6 +66,16 @@ impl Failure {
             .find(|(known, _)| *known == name)
             .unwrap_or(("GENERIC_USER_ERROR", 0));
         Self { name, code, message: message.into(), location: None }
+    }
+
+    /// The failure of a query that somebody killed.
+    pub(super) fn killed(message: Option<&str>) -> Self {
+        Self::new("ADMINISTRATIVELY_KILLED", format!("Query killed. {}", said(message)))
+    }
+
+    /// The failure of a query that had to give way.
+    pub(super) fn preempted(message: Option<&str>) -> Self {
+        Self::new("ADMINISTRATIVELY_PREEMPTED", format!("Query preempted. {}", said(message)))
     }
 
     /// The same failure with the line and column where the statement is wrong.
@@ -108,6 +119,13 @@ impl Failure {
             json,
             r#"],"errorInfo":{{"code":{code},"name":"{name}","type":"{kind}"}}{location}}}}}"#
         );
+    }
+}
+
+fn said(message: Option<&str>) -> String {
+    match message.filter(|message| !message.is_empty()) {
+        Some(message) => format!("Message: {message}"),
+        None => "No message provided.".to_owned(),
     }
 }
 

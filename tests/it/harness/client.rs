@@ -218,6 +218,12 @@ impl Running {
         self.next().expect("the query goes on").uri.clone()
     }
 
+    /// The URI whose answer is the last page.
+    pub(crate) fn asked(&self) -> &str {
+        let before = self.pages.len().checked_sub(2).and_then(|at| self.pages.get(at));
+        before.and_then(|page| page.next.as_ref()).map_or("", |next| &next.uri)
+    }
+
     /// Follows the nextUri once; whether the query goes on.
     pub(crate) async fn advance(&mut self) -> Result<bool, Broken> {
         let Some(next) = self.next().cloned() else { return Ok(false) };
