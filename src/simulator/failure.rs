@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::options::Version;
+
 /// Why a query failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -92,8 +94,8 @@ impl Failure {
         }
     }
 
-    /// Writes the `error` object as Trino does, with a stack of its own length.
-    pub(super) fn write_to(&self, json: &mut String) {
+    /// Writes the `error` object as Trino does, with a stack of its own length. 435 has no `errorInfo`.
+    pub(super) fn write_to(&self, json: &mut String, version: Version) {
         let message = quoted(&self.message);
         let (name, code, kind) = (self.name, self.code, self.error_type());
         let _ = write!(
@@ -115,10 +117,12 @@ impl Failure {
                 r#"{comma}"io.trino.execution.SimulatedExecution.run(SimulatedExecution.java:{line})""#
             );
         }
-        let _ = write!(
-            json,
-            r#"],"errorInfo":{{"code":{code},"name":"{name}","type":"{kind}"}}{location}}}}}"#
-        );
+        json.push(']');
+        if version == Version::V483 {
+            let _ =
+                write!(json, r#","errorInfo":{{"code":{code},"name":"{name}","type":"{kind}"}}"#);
+        }
+        let _ = write!(json, "{location}}}}}");
     }
 }
 

@@ -73,7 +73,7 @@ impl Draft<'_> {
         self.stats.write_to(&mut tail, self.version);
         if let Some(failure) = self.failure {
             tail.push_str(r#","error":"#);
-            failure.write_to(&mut tail);
+            failure.write_to(&mut tail, self.version);
         }
         tail.push_str(r#","warnings":[]"#);
         if let Some((kind, count)) = self.update {

@@ -120,16 +120,17 @@ pub(super) async fn follow(
         }
         _ => return answer::no_such_path().into(),
     };
+    let is_new = coordinator.options.version == Version::V483;
     if token.parse::<u64>().is_err() {
         return answer::empty(StatusCode::NOT_FOUND).into();
     }
     if !matches!(*method, Method::GET | Method::HEAD | Method::DELETE) {
-        return answer::not_allowed("HEAD,DELETE,GET,OPTIONS").into();
+        let head = if is_new { "HEAD," } else { "" };
+        return answer::not_allowed(&format!("{head}DELETE,GET,OPTIONS")).into();
     }
     let Some((query, token)) = known(coordinator, context, id, slug, token) else {
         return not_found().into();
     };
-    let is_new = coordinator.options.version == Version::V483;
     match (method, context) {
         (&Method::DELETE, _) => cancel(coordinator, &query).into(),
         (&Method::HEAD, Context::Executing) if is_new => heartbeat(&query).into(),
