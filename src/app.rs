@@ -104,7 +104,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         cancel.clone(),
         &tasks,
     )?;
-    config_part.ready();
+    config_part.done();
     let shared = shared(&config, current.clone(), &metrics, &lifecycle);
     let status = ConfigStatus::new(Arc::clone(&metrics), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
@@ -153,7 +153,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let poke = watcher.as_ref().map(Watcher::poke);
     tasks.spawn(reload::wishes(wishes, poke.clone(), cancel.clone()));
     tasks.spawn(Reloading { config, control, status, logs }.run(watcher, read, cancel.clone()));
-    listeners_part.ready();
+    listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke })
 }
