@@ -17,10 +17,13 @@
 )]
 
 mod admin;
+mod architecture;
+mod commands;
 mod conformance;
 mod harness;
 mod oauth2;
 mod pages;
+mod readme;
 mod simulator;
 mod statements;
 mod ui;
