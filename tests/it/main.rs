@@ -12,7 +12,9 @@
 
 mod admin;
 mod conformance;
+mod drain;
 mod harness;
+mod hostile_input;
 mod oauth2;
 mod pages;
 mod simulator;
