@@ -23,7 +23,6 @@ use crate::{
     proxy::{Shared, plane, plane::Plane, port},
     queries::reaper,
     reload::{self, Reloading},
-    snapshot::Current,
     telemetry::logs::Logs,
 };
 
@@ -105,7 +104,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         &tasks,
     )?;
     config_part.done();
-    let shared = shared(&config, current.clone(), &metrics, &lifecycle);
+    let shared = Arc::new(Shared::new(current.clone(), Arc::clone(&metrics), lifecycle.clone()));
     let status = ConfigStatus::new(Arc::clone(&metrics), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
     let addresses = Addresses {
@@ -171,15 +170,6 @@ async fn bind(config: &Config) -> Result<Ports, StartError> {
 
 async fn listener(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|cause| StartError::Bind { key, address, cause })
-}
-
-fn shared(
-    config: &Config,
-    current: Current,
-    metrics: &Arc<Metrics>,
-    lifecycle: &Lifecycle,
-) -> Arc<Shared> {
-    Arc::new(Shared::new(config, current, Arc::clone(metrics), lifecycle.clone()))
 }
 
 fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {

@@ -7,12 +7,10 @@
 use std::sync::Arc;
 
 use crate::{
-    config::model::Config,
     lifecycle::Lifecycle,
     metrics::Metrics,
     queries::{Bindings, Ledger, Table},
     snapshot::Current,
-    trino::client_base::ClientBase,
 };
 
 pub(crate) mod answers;
@@ -62,8 +60,6 @@ pub struct Shared {
     pub lifecycle: Lifecycle,
     /// Ids made before this time (Unix seconds) may be queries of the process that this one replaces.
     pub(crate) adopts_until: i64,
-    /// `data.externalUrl`, taken apart once.
-    pub(crate) external: Option<ClientBase>,
     /// The name of this replica.
     pub(crate) instance: Arc<str>,
     /// When the process began, for `uptime`.
@@ -75,12 +71,7 @@ const OVERLAP_SECONDS: i64 = 60;
 
 impl Shared {
     /// An empty table and ledger around the present snapshot.
-    pub fn new(
-        config: &Config,
-        current: Current,
-        metrics: Arc<Metrics>,
-        lifecycle: Lifecycle,
-    ) -> Self {
+    pub fn new(current: Current, metrics: Arc<Metrics>, lifecycle: Lifecycle) -> Self {
         let table = Arc::<Table>::default();
         Self {
             current,
@@ -93,7 +84,6 @@ impl Shared {
             metrics,
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,
-            external: config.data.external_url.as_deref().and_then(ClientBase::parse),
             instance: instance(),
             started: tokio::time::Instant::now(),
         }

@@ -32,6 +32,10 @@ const LONGEST_HEAD: usize = (1 << 20) + (64 << 10);
 /// Longer than the first probe of a backend that is there, shorter than any client's patience.
 const FIRST_WORDS: Duration = Duration::from_secs(3);
 
+/// When the port has closed, a request may already be on its way on a connection that looks idle, or has just been
+/// accepted: closing that one would fail its client.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Between two looks at the probes' results.
 const GLANCE: Duration = Duration::from_millis(10);
 
@@ -70,11 +74,15 @@ pub(crate) async fn serve(core: Arc<Core>, routes: Router, accepted: Accepted, s
         .max_buf_size(LONGEST_HEAD)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
+    let finish = async {
+        stops.finish.cancelled().await;
+        sleep(LAST_WORDS).await;
+    };
     tokio::select! {
         biased;
         () = stops.cut.cancelled() => return,
         outcome = connection.as_mut() => return ended(peer, outcome),
-        () = stops.finish.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = finish => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         () = stops.cut.cancelled() => {}
@@ -114,9 +122,11 @@ async fn answer(
     let mut request = request.map(Body::new);
     let exchange = match routes::open(&core, client, &mut request) {
         Ok(exchange) => Arc::new(exchange),
-        Err(why) => return answers::text(StatusCode::BAD_REQUEST, &why),
+        Err(why) => {
+            stage.idle();
+            return answers::text(StatusCode::BAD_REQUEST, &why);
+        }
     };
-    let keeps_alive = !core.shared.lifecycle.is_draining();
     request.extensions_mut().insert(Arc::clone(&exchange));
     let mut answer = match routes.call(request).await {
         Ok(answer) => answer,
@@ -127,7 +137,8 @@ async fn answer(
     if let Ok(trace) = HeaderValue::from_str(exchange.trace.trace_id()) {
         headers.insert(X_TRACE_ID, trace);
     }
-    if !keeps_alive {
+    // Asked last: a long poll that began before the drain must ask its client to leave, too.
+    if core.shared.lifecycle.is_draining() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     exchange.close_with(answer, stage)

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,7 +16,7 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_util::sync::CancellationToken;
@@ -99,33 +99,37 @@ pub(crate) async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => seat(&seats, stream, peer, permit),
+            Ok((stream, peer)) => seat(&seats, stream.into_std(), peer, permit),
             Err(error) => {
                 tracing::warn!(event = "accept_failed", %error, "cannot accept a connection");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
-    empty(&listener, &seats, &permits);
+    empty(listener, &seats, &permits);
 }
 
-/// Takes what has already connected: closing the port on it would reset it.
-fn empty(listener: &TcpListener, seats: &[Seat], permits: &Arc<Semaphore>) {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// Takes what has already connected: closing the port on it would reset it. The system itself is asked, since tokio
+/// may not have heard yet of those who came last.
+fn empty(listener: TcpListener, seats: &[Seat], permits: &Arc<Semaphore>) {
+    let Ok(listener) = listener.into_std() else { return };
     while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
-        let std::task::Poll::Ready(Ok((stream, peer))) = listener.poll_accept(&mut context) else {
-            return;
-        };
-        seat(seats, stream, peer, permit);
+        let Ok((stream, peer)) = listener.accept() else { return };
+        seat(seats, stream.set_nonblocking(true).map(|()| stream), peer, permit);
     }
 }
 
-fn seat(seats: &[Seat], stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+fn seat(
+    seats: &[Seat],
+    stream: io::Result<TcpStream>,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) {
     let Some(seat) = seats.iter().min_by_key(|seat| seat.open.load(Ordering::Relaxed)) else {
         return;
     };
     // Without it a page's last segment waits for the client's delayed acknowledgement: a third of the throughput.
-    let ready = stream.set_nodelay(true).and_then(|()| stream.into_std());
+    let ready = stream.and_then(|stream| stream.set_nodelay(true).map(|()| stream));
     match ready {
         Ok(socket) => {
             let place = Place::take(&seat.open);

@@ -8,5 +8,6 @@ pub(crate) mod chaos;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod page;
+pub(crate) mod raw;
 pub(crate) mod trino;
 pub(crate) mod wait;
