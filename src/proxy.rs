@@ -60,6 +60,8 @@ pub struct Shared {
     pub lifecycle: Lifecycle,
     /// Ids made before this time (Unix seconds) may be queries of the process that this one replaces.
     pub(crate) adopts_until: i64,
+    /// Set once every backend has been probed, or waited for in vain, since the start.
+    pub(crate) heard: std::sync::OnceLock<()>,
     /// The name of this replica.
     pub(crate) instance: Arc<str>,
     /// When the process began, for `uptime`.
@@ -84,6 +86,7 @@ impl Shared {
             metrics,
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,
+            heard: std::sync::OnceLock::new(),
             instance: instance(),
             started: tokio::time::Instant::now(),
         }

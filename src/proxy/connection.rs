@@ -13,6 +13,7 @@ use tokio::{
 use tower::Service;
 
 use crate::{
+    config::model::Data,
     proxy::{
         answers,
         core::{Core, Stops},
@@ -45,10 +46,14 @@ pub(crate) async fn serve(core: Arc<Core>, routes: Router, accepted: Accepted, s
     let _open = core.shared.metrics.connection();
     let data = core.shared.current.load().config.data.clone();
     let Ok(mut socket) = TcpStream::from_std(socket) else { return };
-    let mut client = peer;
+    let mut client = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     if data.proxy_protocol {
         match timeout(data.header_timeout.get(), preface::read(&mut socket)).await {
-            Ok(Ok(named)) => client = named.unwrap_or(peer),
+            // Anybody else could name a trusted proxy as himself.
+            Ok(Ok(named)) if vouches(&data, client) => client = named.unwrap_or(client),
+            Ok(Ok(_)) => {
+                return tracing::debug!(event = "connection_refused", %peer, "not a trusted proxy");
+            }
             Ok(Err(error)) => {
                 return tracing::debug!(event = "connection_refused", %peer, %error, "no PROXY header");
             }
@@ -90,6 +95,12 @@ pub(crate) async fn serve(core: Arc<Core>, routes: Router, accepted: Accepted, s
     }
 }
 
+/// Whether a PROXY header of that peer is believed: any, unless trusted proxies are named.
+fn vouches(data: &Data, peer: SocketAddr) -> bool {
+    data.trusted_proxies.is_empty()
+        || data.trusted_proxies.iter().any(|net| net.contains(&peer.ip()))
+}
+
 fn ended(peer: SocketAddr, outcome: Result<(), hyper::Error>) {
     if let Err(error) = outcome {
         tracing::debug!(event = "connection_ended", %peer, %error, "client connection ended early");
@@ -99,6 +110,9 @@ fn ended(peer: SocketAddr, outcome: Result<(), hyper::Error>) {
 /// A gateway that has just started takes statements before its probes have spoken; they wait for these, so that a
 /// rolling restart refuses nobody. Afterwards it costs a glance.
 async fn first_words(core: &Core) {
+    if core.shared.heard.get().is_some() {
+        return;
+    }
     let heard = async {
         while !core.shared.current.load().has_heard_all() {
             sleep(GLANCE).await;
@@ -106,6 +120,8 @@ async fn first_words(core: &Core) {
     };
     // Who has not spoken by then counts as unreachable.
     let _ = timeout(FIRST_WORDS, heard).await;
+    // Once: a backend that a reload adds holds nobody up.
+    let _ = core.shared.heard.set(());
 }
 
 async fn answer(

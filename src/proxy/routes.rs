@@ -209,8 +209,11 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: impl Fn(IpAddr) ->
         return peer;
     }
     let lines = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
-    let hops: Vec<IpAddr> =
-        lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    let hops: Vec<IpAddr> = lines
+        .flat_map(|line| line.split(','))
+        .filter_map(|hop| hop.trim().parse::<IpAddr>().ok())
+        .map(|hop| hop.to_canonical())
+        .collect();
     hops.iter()
         .rev()
         .copied()
