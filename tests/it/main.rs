@@ -12,9 +12,16 @@
 
 mod admin;
 mod conformance;
+mod failover;
 mod harness;
+mod kill;
+mod ledger;
 mod oauth2;
 mod pages;
+mod routing;
 mod simulator;
+mod spooled;
 mod statements;
+mod sticky;
+mod transactions;
 mod ui;
