@@ -185,6 +185,15 @@ async fn dispatch(
     forward_statement(core, exchange, chosen, Arc::new(statement), about, lease, None).await
 }
 
+/// What a statement that takes the place of a lost one may still become.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    /// All that a first one may.
+    Same,
+    /// Nothing: it is not sent again.
+    Last,
+}
+
 /// Sends a statement until some backend has answered, and gives that answer on.
 pub(crate) async fn forward_statement(
     core: Arc<Core>,
@@ -193,7 +202,7 @@ pub(crate) async fn forward_statement(
     statement: Arc<Statement>,
     about: About,
     lease: Option<Lease>,
-    instead_of: Option<Arc<Query>>,
+    instead_of: Option<(Arc<Query>, Place)>,
 ) -> Response {
     loop {
         let backend = Arc::clone(&chosen.backend);
@@ -220,8 +229,10 @@ pub(crate) async fn forward_statement(
         return match outcome {
             Ok(answer) => {
                 let group = chosen.group.name.clone();
-                let newcomer =
-                    Newcomer { about, group, lease, statement: Some(statement), instead_of };
+                let is_last = matches!(instead_of, Some((_, Place::Last)));
+                let statement = (!is_last).then_some(statement);
+                let instead_of = instead_of.map(|(old, _)| old);
+                let newcomer = Newcomer { about, group, lease, statement, instead_of };
                 deliver(&core, exchange, backend, answer, newcomer)
             }
             Err(failure) => {
@@ -278,7 +289,7 @@ fn deliver(
     newcomer: Newcomer,
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
-    forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
+    forward::clean_answer(&mut parts, plan.patch.as_deref());
     core.shared.challenges(&exchange, &backend, &mut parts.headers);
     if parts.status != StatusCode::OK {
         // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).

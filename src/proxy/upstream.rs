@@ -91,6 +91,11 @@ impl Failure {
         matches!(self, Self::Connect(_))
     }
 
+    /// Whether nobody listens there, as opposed to somebody who does not answer.
+    pub(crate) fn refused(&self) -> bool {
+        self.nothing_sent() && self.kind() != UpstreamError::Timeout
+    }
+
     /// The value of the metric's label `error_type`.
     pub(crate) fn kind(&self) -> UpstreamError {
         match self {
