@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     clippy::result_large_err,
     clippy::print_stdout,
+    clippy::needless_pass_by_value,
     reason = "a test may fail loudly, and tells what it saw"
 )]
 
