@@ -103,7 +103,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         cancel.clone(),
         &tasks,
     )?;
-    config_part.ready();
+    config_part.done();
     let shared = Arc::new(Shared::new(current.clone(), Arc::clone(&metrics), lifecycle.clone()));
     let status = ConfigStatus::new(Arc::clone(&metrics), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
@@ -152,7 +152,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let poke = watcher.as_ref().map(Watcher::poke);
     tasks.spawn(reload::wishes(wishes, poke.clone(), cancel.clone()));
     tasks.spawn(Reloading { config, control, status, logs }.run(watcher, read, cancel.clone()));
-    listeners_part.ready();
+    listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke })
 }

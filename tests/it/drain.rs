@@ -78,13 +78,12 @@ async fn peers_X16_two_hundred_polling_clients_do_not_notice_that_another_proces
 async fn obs_H2_readiness_goes_first_health_stays_and_open_polls_finish() {
     let coordinator = trino::trino().await;
     let urls = groups(&[coordinator.url()], "");
-    let gateway =
-        Gateway::start(&format!("drain: {{ wait: 1500ms, deadline: 10s }}\n{urls}")).await;
+    let gateway = Gateway::start(&format!("drain: {{ wait: 4s, deadline: 10s }}\n{urls}")).await;
     gateway.until_healthy(1).await;
     wait::until_async("ready", async || gateway.health("/readyz").await.0 == 200).await;
     let mut running = gateway
         .client()
-        .start("SELECT * FROM sim.rows(10) /* sim: running=2500ms */")
+        .start("SELECT * FROM sim.rows(10) /* sim: running=1500ms */")
         .await
         .unwrap();
     let mut idle = Raw::to(gateway.addresses.data).await;
