@@ -142,7 +142,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     ));
     tasks.spawn(reaper::run(
         Arc::clone(&shared.table),
-        Arc::clone(&shared.bindings),
+        [Arc::clone(&shared.bindings), Arc::clone(&shared.challenged)],
         current,
         metrics,
         cancel.clone(),

@@ -46,8 +46,10 @@ pub struct Shared {
     pub table: Arc<Table>,
     /// Queries that count.
     pub ledger: Arc<Ledger>,
-    /// Transactions and OAuth2 exchanges.
+    /// Transactions.
     pub bindings: Arc<Bindings>,
+    /// OAuth2 exchanges, apart: their number is up to strangers.
+    pub challenged: Arc<Bindings>,
     /// Ids that a backend has just denied.
     pub(crate) search: search::Search,
     /// Who served which asset of the web UI.
@@ -76,6 +78,7 @@ impl Shared {
             table,
             ledger: Arc::default(),
             bindings: Arc::default(),
+            challenged: Arc::default(),
             search: search::Search::default(),
             assets: ui::Assets::default(),
             metrics,

@@ -11,6 +11,8 @@
 )]
 
 mod admin;
+mod architecture;
+mod commands;
 mod conformance;
 mod drain;
 mod harness;
@@ -19,6 +21,7 @@ mod hostile_input;
 mod info;
 mod oauth2;
 mod pages;
+mod readme;
 mod reload;
 mod simulator;
 mod statements;
