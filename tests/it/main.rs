@@ -1,4 +1,5 @@
 //! The integration tests: the gateway from outside, as a client sees it.
+
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -17,16 +18,20 @@ mod conformance;
 mod drain;
 mod failover;
 mod harness;
+mod headers;
 mod hostile_input;
+mod info;
 mod kill;
 mod ledger;
 mod oauth2;
 mod pages;
 mod readme;
+mod reload;
 mod routing;
 mod simulator;
 mod spooled;
 mod statements;
 mod sticky;
+mod streaming;
 mod transactions;
 mod ui;
