@@ -104,7 +104,9 @@ fn origins(mode: Mode, base: &ClientBase, backend: &Backend) -> Vec<String> {
             backend.url.authority.as_str(),
             &backend.url.base_path,
         ),
-        Mode::Forwarded | Mode::Host => uris::own_bases(base.scheme.as_str(), &base.authority, ""),
+        Mode::Forwarded | Mode::Host => {
+            uris::own_bases(base.scheme.as_str(), &base.authority, &base.prefix)
+        }
     }
 }
 

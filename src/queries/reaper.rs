@@ -21,7 +21,7 @@ const ROUND: Duration = Duration::from_secs(5);
 /// Walks the table until it is cancelled.
 pub async fn run(
     table: Arc<Table>,
-    bindings: Arc<Bindings>,
+    bindings: [Arc<Bindings>; 2],
     current: Current,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
@@ -34,7 +34,7 @@ pub async fn run(
         }
         let now = Instant::now();
         sweep(&table, now, &current.load(), &metrics);
-        bindings.forget_old(now);
+        bindings.iter().for_each(|ties| ties.forget_old(now));
     }
 }
 

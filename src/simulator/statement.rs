@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::answer::{self, Answer};
@@ -35,30 +35,46 @@ pub(super) enum Outcome {
     Stall,
 }
 
+impl Outcome {
+    /// Changes the answer, if there is one.
+    pub(super) fn map(self, change: impl FnOnce(Answer) -> Answer) -> Self {
+        match self {
+            Self::Answer(answer) => Self::Answer(change(answer)),
+            Self::DieInHead(answer) => Self::DieInHead(change(answer)),
+            Self::DieInPage(answer) => Self::DieInPage(change(answer)),
+            Self::Die | Self::Stall => self,
+        }
+    }
+}
+
 impl From<Answer> for Outcome {
     fn from(answer: Answer) -> Self {
         Self::Answer(answer)
     }
 }
 
-/// `HEAD /v1/statement`: are the credentials right?
-pub(super) fn head(coordinator: &Coordinator, headers: &HeaderMap, base: &Base) -> Answer {
-    if coordinator.options.version == Version::V435 {
-        return answer::error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
-    }
-    match login::user(coordinator, headers, base) {
-        Ok(_) => answer::empty(StatusCode::OK),
-        Err(refusal) => *refusal,
-    }
-}
-
-/// `POST /v1/statement`.
-pub(super) fn post(
+/// A request to `/v1/statement` itself.
+pub(super) fn answer(
     coordinator: &Coordinator,
+    method: &Method,
     headers: &HeaderMap,
     body: &Bytes,
     base: &Base,
 ) -> Outcome {
+    let is_new = coordinator.options.version == Version::V483;
+    match *method {
+        Method::POST => post(coordinator, headers, body, base),
+        // Are the credentials right?
+        Method::HEAD if is_new => match login::user(coordinator, headers, base) {
+            Ok(_) => answer::empty_json().into(),
+            Err(refusal) => (*refusal).into(),
+        },
+        _ if is_new => answer::not_allowed("HEAD,POST,OPTIONS").into(),
+        _ => answer::not_allowed("POST,OPTIONS").into(),
+    }
+}
+
+fn post(coordinator: &Coordinator, headers: &HeaderMap, body: &Bytes, base: &Base) -> Outcome {
     let user = match login::user(coordinator, headers, base) {
         Ok(user) => user,
         Err(refusal) => return Outcome::Answer(*refusal),
@@ -70,8 +86,9 @@ pub(super) fn post(
     let plan = Plan::of(&text, headers);
     let fault = plan.script.fault_at(Moment::Post);
     let fault = fault.filter(|_| coordinator.plays_fault(&text, plan.script.times));
-    let mut query = Query::new(coordinator.next_id(), plan, text, user);
+    let mut query = Query::new(coordinator.next_id(), plan, &text, user);
     query.transaction = transaction(headers);
+    query.knows_transactions = headers.contains_key("x-trino-transaction-id");
     let offers_spooling =
         coordinator.options.spooling && coordinator.options.version == Version::V483;
     query.spooled_as = offers_spooling.then(|| spooling::chosen(headers)).flatten();
@@ -103,17 +120,23 @@ pub(super) async fn follow(
         }
         _ => return answer::no_such_path().into(),
     };
+    let is_new = coordinator.options.version == Version::V483;
+    if token.parse::<u64>().is_err() {
+        return answer::empty(StatusCode::NOT_FOUND).into();
+    }
+    if !matches!(*method, Method::GET | Method::HEAD | Method::DELETE) {
+        let head = if is_new { "HEAD," } else { "" };
+        return answer::not_allowed(&format!("{head}DELETE,GET,OPTIONS")).into();
+    }
     let Some((query, token)) = known(coordinator, context, id, slug, token) else {
         return not_found().into();
     };
     match (method, context) {
-        (&Method::GET, Context::Queued) => reply(coordinator.queued(&query, token, base).await),
-        (&Method::GET, Context::Executing) => {
-            reply(coordinator.executing(&query, token, base).await)
-        }
         (&Method::DELETE, _) => cancel(coordinator, &query).into(),
-        (&Method::HEAD, Context::Executing) => heartbeat(coordinator, &query).into(),
-        _ => answer::error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed").into(),
+        (&Method::HEAD, Context::Executing) if is_new => heartbeat(&query).into(),
+        // Any other HEAD is a GET whose body is thrown away, with all that the GET does.
+        (_, Context::Queued) => reply(coordinator.queued(&query, token, base).await),
+        (_, Context::Executing) => reply(coordinator.executing(&query, token, base).await),
     }
 }
 
@@ -151,14 +174,9 @@ fn partial_cancel(coordinator: &Coordinator, id: &str, slug: &str, token: &str) 
 }
 
 /// A sign of life from a client that is busy with what it has.
-fn heartbeat(coordinator: &Coordinator, query: &Query) -> Answer {
-    if coordinator.options.version == Version::V435 {
-        return answer::error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
-    }
+fn heartbeat(query: &Query) -> Answer {
     query.life().last_sign = tokio::time::Instant::now();
-    let mut answer = answer::empty(StatusCode::OK);
-    answer::insert(&mut answer, CONTENT_TYPE, "application/json");
-    answer
+    answer::empty_json()
 }
 
 fn reply(reply: Reply) -> Outcome {
@@ -170,8 +188,25 @@ fn reply(reply: Reply) -> Outcome {
     }
 }
 
+/// The page as it is sent: a small one in one chunk, as a coordinator's buffer makes it.
 fn whole(page: &Page) -> Answer {
-    let body = Body::page(page.head.clone(), Some(page.rows.pieces()), page.tail.clone());
+    if !page.rows.is_small() {
+        return parted(page);
+    }
+    let mut text = BytesMut::with_capacity(page.head.len() + page.tail.len() + 1024);
+    text.extend_from_slice(&page.head);
+    page.rows.pieces().for_each(|piece| text.extend_from_slice(&piece));
+    text.extend_from_slice(&page.tail);
+    with_headers(page, Body::of(text.freeze()))
+}
+
+/// The page in parts, which can be large and of which the middle can break.
+fn parted(page: &Page) -> Answer {
+    let (head, tail) = (page.head.clone(), page.tail.clone());
+    with_headers(page, Body::page(head, Some(page.rows.pieces()), tail))
+}
+
+fn with_headers(page: &Page, body: Body) -> Answer {
     let mut answer = answer::json(body);
     for (name, value) in &page.headers {
         answer.headers_mut().append(name.clone(), value.clone());
@@ -180,7 +215,7 @@ fn whole(page: &Page) -> Answer {
 }
 
 fn spoil(fault: Fault, page: &Page) -> Outcome {
-    let changed = |change: fn(Body) -> Body| whole(page).map(change);
+    let changed = |change: fn(Body) -> Body| parted(page).map(change);
     match fault {
         Fault::Status(code) => status(code).into(),
         Fault::DieBefore => Outcome::Die,

@@ -10,5 +10,6 @@ pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod page;
 pub(crate) mod pair;
+pub(crate) mod raw;
 pub(crate) mod trino;
 pub(crate) mod wait;

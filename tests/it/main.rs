@@ -1,5 +1,4 @@
 //! The integration tests: the gateway from outside, as a client sees it.
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,13 +10,18 @@
 )]
 
 mod admin;
+mod architecture;
+mod commands;
 mod conformance;
+mod drain;
 mod failover;
 mod harness;
+mod hostile_input;
 mod kill;
 mod ledger;
 mod oauth2;
 mod pages;
+mod readme;
 mod routing;
 mod simulator;
 mod spooled;
