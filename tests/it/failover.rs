@@ -332,7 +332,7 @@ async fn a_statement_that_its_coordinator_never_answers_is_given_up_in_time() {
     let yaml = format!("{}upstream: {{ statementTimeout: 300ms }}\n", groups(&[trino.url()], ""));
     let gateway = Gateway::start(&yaml).await;
     gateway.until_healthy(1).await;
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let sql = "SELECT 1 /* sim: at=post ending=stall */";
     assert_eq!(gateway.client().start(sql).await.unwrap_err().status(), Some(504));
     assert!(started.elapsed() < Duration::from_secs(5));

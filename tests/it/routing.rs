@@ -40,10 +40,13 @@ async fn two_groups(more: &str) -> (Gateway, Simulator, Simulator) {
     (gateway, etl, adhoc)
 }
 
+/// What decides, the headers of a statement, whether it goes to `etl`.
+type Case = (&'static str, &'static [(&'static str, &'static str)], bool);
+
 #[tokio::test]
 async fn rules_read_headers_in_their_order_then_the_header_then_the_default() {
     let (gateway, etl, adhoc) = two_groups(RULES).await;
-    let cases: [(&str, &[(&str, &str)], bool); 20] = [
+    let cases: [Case; 20] = [
         ("default", &[], false),
         ("source", &[("x-trino-source", "airflow-7")], true),
         ("source", &[("x-presto-source", "dbt")], true),
