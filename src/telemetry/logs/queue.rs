@@ -4,11 +4,6 @@
 //! nobody. So a line that finds the queue full is dropped and counted, and the count is told once there is room again,
 //! at most every ten seconds.
 
-#![expect(
-    clippy::disallowed_methods,
-    reason = "a plain thread, which tokio's clock does not reach"
-)]
-
 use std::{
     io::{self, Write},
     sync::{
