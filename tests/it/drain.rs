@@ -8,13 +8,14 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
     task::JoinSet,
+    time::Instant,
 };
 
 use crate::harness::{
@@ -33,10 +34,10 @@ fn yaml(url: String, port: u16, drain: &str) -> String {
 }
 
 /// Runs queries one after another until told to stop; a single error fails the test.
-fn poll_on(url: String, stop: Arc<AtomicBool>, done: Arc<AtomicUsize>) -> JoinSet<()> {
+fn poll_on(url: &str, stop: &Arc<AtomicBool>, done: &Arc<AtomicUsize>) -> JoinSet<()> {
     let mut clients = JoinSet::new();
     for number in 0..CLIENTS {
-        let (client, stop, done) = (Client::new(url.clone()), Arc::clone(&stop), Arc::clone(&done));
+        let (client, stop, done) = (Client::new(url), Arc::clone(stop), Arc::clone(done));
         clients.spawn(async move {
             let sql =
                 "SELECT * FROM sim.rows(30) /* sim: pages=3 rows=10 pace=50ms running=100ms */";
@@ -58,7 +59,7 @@ async fn peers_X16_two_hundred_polling_clients_do_not_notice_that_another_proces
     let first = Gateway::start(&yaml(coordinator.url(), 0, "wait: 1500ms, deadline: 10s")).await;
     first.until_healthy(1).await;
     let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let mut clients = poll_on(first.url(), Arc::clone(&stop), Arc::clone(&done));
+    let mut clients = poll_on(&first.url(), &stop, &done);
     wait::until("every client is at work", || done.load(Ordering::Relaxed) > CLIENTS).await;
     let port = first.addresses.data.port();
     let second = Gateway::start(&yaml(coordinator.url(), port, "wait: 50ms, deadline: 5s")).await;
@@ -78,13 +79,12 @@ async fn peers_X16_two_hundred_polling_clients_do_not_notice_that_another_proces
 async fn obs_H2_readiness_goes_first_health_stays_and_open_polls_finish() {
     let coordinator = trino::trino().await;
     let urls = groups(&[coordinator.url()], "");
-    let gateway =
-        Gateway::start(&format!("drain: {{ wait: 1500ms, deadline: 10s }}\n{urls}")).await;
+    let gateway = Gateway::start(&format!("drain: {{ wait: 4s, deadline: 10s }}\n{urls}")).await;
     gateway.until_healthy(1).await;
     wait::until_async("ready", async || gateway.health("/readyz").await.0 == 200).await;
     let mut running = gateway
         .client()
-        .start("SELECT * FROM sim.rows(10) /* sim: running=2500ms */")
+        .start("SELECT * FROM sim.rows(10) /* sim: running=1500ms */")
         .await
         .unwrap();
     let mut idle = Raw::to(gateway.addresses.data).await;

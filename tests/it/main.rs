@@ -1,4 +1,5 @@
 //! The integration tests: the gateway from outside, as a client sees it.
+
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,6 +7,7 @@
     clippy::indexing_slicing,
     clippy::result_large_err,
     clippy::print_stdout,
+    clippy::needless_pass_by_value,
     reason = "a test may fail loudly, and tells what it saw"
 )]
 
@@ -16,16 +18,20 @@ mod conformance;
 mod drain;
 mod failover;
 mod harness;
+mod headers;
 mod hostile_input;
+mod info;
 mod kill;
 mod ledger;
 mod oauth2;
 mod pages;
 mod readme;
+mod reload;
 mod routing;
 mod simulator;
 mod spooled;
 mod statements;
 mod sticky;
+mod streaming;
 mod transactions;
 mod ui;

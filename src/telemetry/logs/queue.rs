@@ -4,6 +4,11 @@
 //! nobody. So a line that finds the queue full is dropped and counted, and the count is told once there is room again,
 //! at most every ten seconds.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a plain thread, which tokio's clock does not reach"
+)]
+
 use std::{
     io::{self, Write},
     sync::{
@@ -11,9 +16,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
+use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait: some MiB at most, and more than a burst of a busy second.
@@ -24,6 +30,9 @@ const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(10);
 
 /// How long the end of the process waits for the last lines; who does not read by then does not read.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Between two tries to put the last word into a queue that is full.
+const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 enum Entry {
     Line(Vec<u8>),
@@ -110,7 +119,7 @@ impl Drop for Tail {
                 return;
             }
             entry = unsent;
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::park_timeout(BETWEEN_TRIES);
         }
         let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
     }

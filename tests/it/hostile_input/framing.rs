@@ -31,7 +31,7 @@ async fn dribbled_headers_end_after_the_header_timeout_however_steadily_they_com
     let mut raw = Raw::to(gateway.addresses.data).await;
     raw.send("POST /v1/statement HTTP/1.1\r\n").await;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     let mut lines = 0;
     while raw.stream.write_all(b"x-dribble: 1\r\n").await.is_ok() {
         ticks.tick().await;
