@@ -7,7 +7,7 @@ use crate::harness::pair::Pair;
 #[tokio::test]
 async fn peers_X10_every_statement_of_a_transaction_goes_to_its_coordinator() {
     for pair in Pair::each_mode(false).await {
-        let client = pair.gateway.client();
+        let client = pair.gateway.client().with("x-trino-transaction-id", "NONE");
         for _ in 0..4 {
             let begun = client.query("START TRANSACTION").await.unwrap();
             let id = begun.header("x-trino-started-transaction-id").unwrap().to_owned();
@@ -27,7 +27,7 @@ async fn peers_X10_every_statement_of_a_transaction_goes_to_its_coordinator() {
 #[tokio::test]
 async fn peers_X10_a_transaction_outlives_the_deactivation_of_its_coordinator() {
     let pair = Pair::usual().await;
-    let client = pair.gateway.client();
+    let client = pair.gateway.client().with("x-trino-transaction-id", "NONE");
     let begun = client.query("START TRANSACTION").await.unwrap();
     let id = begun.header("x-trino-started-transaction-id").unwrap().to_owned();
     let name = if pair.a.state_of(begun.id()).is_some() { "a" } else { "b" };
@@ -38,8 +38,7 @@ async fn peers_X10_a_transaction_outlives_the_deactivation_of_its_coordinator() 
         assert_eq!(within.query(sql).await.unwrap().error_name(), None, "{sql}");
     }
     // NONE is no transaction: it goes where all go.
-    let outside = client.with("x-trino-transaction-id", "NONE");
-    let done = outside.query("SELECT 1").await.unwrap();
+    let done = client.query("SELECT 1").await.unwrap();
     assert!(pair.other(begun.id()).state_of(done.id()).is_some());
     pair.stop().await;
 }
