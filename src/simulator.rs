@@ -18,6 +18,7 @@ mod body;
 mod chain;
 pub mod command;
 mod coordinator;
+mod dress;
 mod failure;
 mod hostile;
 mod inspect;

@@ -269,6 +269,11 @@ impl Snapshot {
             .or_else(|| self.backends.get(name))
     }
 
+    /// Whether every backend has been probed at least once since it was configured.
+    pub fn has_heard_all(&self) -> bool {
+        self.backends.values().all(|backend| backend.retired || backend.last_check.is_some())
+    }
+
     /// Whether the gateway stands before more than one backend, so that a page must be kept on its own.
     pub fn has_several_backends(&self) -> bool {
         self.backends.len() > 1

@@ -1,12 +1,15 @@
 //! One client connection: its preface, its deadlines, its requests one after another, and its end.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
-use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONNECTION};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 use tower::Service;
 
 use crate::{
@@ -25,6 +28,12 @@ const MOST_HEADERS: usize = 1_100;
 
 /// 1 MiB of headers must pass; the request line and what frames each header come on top.
 const LONGEST_HEAD: usize = (1 << 20) + (64 << 10);
+
+/// Longer than the first probe of a backend that is there, shorter than any client's patience.
+const FIRST_WORDS: Duration = Duration::from_secs(3);
+
+/// Between two looks at the probes' results.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// Serves a connection until it ends.
 pub(crate) async fn serve(core: Arc<Core>, routes: Router, accepted: Accepted, stops: Stops) {
@@ -79,6 +88,18 @@ fn ended(peer: SocketAddr, outcome: Result<(), hyper::Error>) {
     }
 }
 
+/// A gateway that has just started takes statements before its probes have spoken; they wait for these, so that a
+/// rolling restart refuses nobody. Afterwards it costs a glance.
+async fn first_words(core: &Core) {
+    let heard = async {
+        while !core.shared.current.load().has_heard_all() {
+            sleep(GLANCE).await;
+        }
+    };
+    // Who has not spoken by then counts as unreachable.
+    let _ = timeout(FIRST_WORDS, heard).await;
+}
+
 async fn answer(
     core: Arc<Core>,
     mut routes: Router,
@@ -87,6 +108,9 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Response<Body> {
     stage.busy();
+    if request.method() == Method::POST {
+        first_words(&core).await;
+    }
     let mut request = request.map(Body::new);
     let exchange = match routes::open(&core, client, &mut request) {
         Ok(exchange) => Arc::new(exchange),

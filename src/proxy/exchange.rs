@@ -22,6 +22,7 @@ use sluice_routing::BackendName;
 use tokio::time::Instant;
 
 use crate::{
+    config::model::AccessLog,
     metrics::{Answered, GroupMetrics, Metrics, Operation, Unavailable},
     proxy::deadlines::Stage,
     snapshot::Snapshot,
@@ -122,8 +123,9 @@ impl Account {
     }
 }
 
-impl Drop for Account {
-    fn drop(&mut self) {
+impl Account {
+    /// Counts the request; what it counted is told.
+    fn close(&self) -> (u16, Duration) {
         let status = if self.ended.load(Ordering::Relaxed) {
             self.status.load(Ordering::Relaxed)
         } else {
@@ -139,10 +141,42 @@ impl Drop for Account {
             None => self.metrics.unknown().request(answered, took),
         }
         self.metrics.http_request(self.label(), &self.method, status, took);
+        (status, took)
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let (status, took) = self.account.close();
+        self.tell(status, took);
     }
 }
 
 impl Exchange {
+    /// The access log (observability.md 4): statements, and whatever went wrong; polls that succeeded on demand.
+    fn tell(&self, status: u16, took: Duration) {
+        let is_quiet = match self.snapshot.config.log.access {
+            AccessLog::Off => return,
+            AccessLog::All => false,
+            AccessLog::Statements => {
+                status < 400 && self.account.label() != Operation::StatementSubmit
+            }
+        };
+        let (operation, method) = (self.account.label().as_str(), self.account.method.as_str());
+        let upstream_ms = self.account.upstream_micros.load(Ordering::Relaxed) / 1000;
+        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    target: "sluice::access", event = "request_completed", operation, method, status_code = status,
+                    duration_ms, upstream_ms, client_ip = %self.client, trace_id = self.trace.trace_id(),
+                    traceparent = self.trace.traceparent(), request_id = self.request_id.as_str(), "request completed"
+                )
+            };
+        }
+        if is_quiet { line!(debug) } else { line!(info) }
+    }
+
     /// Gives the answer a body that closes the account at its end.
     pub(crate) fn close_with(
         self: Arc<Self>,

@@ -129,6 +129,11 @@ async fn dispatch(
     exchange.account.group(&chosen.group.metrics);
     let lease = asked.is_demand().then(|| {
         chosen.group.metrics.query_event(QueryEvent::Submitted);
+        tracing::info!(
+            target: "sluice::query", event = "query_submitted", routing_group = chosen.group.name.as_str(),
+            user = asked.user.as_deref(), statement_type = asked.kind.as_str(), trace_id = exchange.trace.trace_id(),
+            traceparent = exchange.trace.traceparent(), request_id = exchange.request_id.as_str(), "Query submitted"
+        );
         core.shared.ledger.open(&chosen.group.name)
     });
     let statement = Statement {
@@ -141,6 +146,7 @@ async fn dispatch(
         metrics: Arc::clone(&chosen.group.metrics),
         kind: asked.kind,
         accepted: exchange.account.started(),
+        user: asked.user.as_deref().map(Arc::from),
         traceparent: exchange.trace.header(),
     };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, lease, None).await
@@ -285,6 +291,7 @@ async fn kill(
         metrics: Arc::clone(&chosen.group.metrics),
         kind: StatementKind::Utility,
         accepted: exchange.account.started(),
+        user: asked.user.as_deref().map(Arc::from),
         traceparent: exchange.trace.header(),
     };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await

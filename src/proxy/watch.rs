@@ -168,6 +168,7 @@ impl Watch {
             metrics: self.shared.metrics.group(self.backend.group.as_ref()),
             kind: sluice_routing::StatementKind::Other,
             accepted: Instant::now(),
+            user: None,
             traceparent: None,
         };
         let ours = id.minted_at().is_none_or(|made| made < self.shared.adopts_until);

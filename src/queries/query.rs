@@ -52,6 +52,8 @@ pub struct About {
     pub kind: StatementKind,
     /// When its POST was accepted.
     pub accepted: Instant,
+    /// Who asked, for the log.
+    pub user: Option<Arc<str>>,
     /// The trace that its POST belonged to; polls without one of their own continue it.
     pub traceparent: Option<HeaderValue>,
 }
@@ -253,21 +255,24 @@ fn tell(query: &Query, status: QueryStatus, error: Option<&PageError>, took: Dur
         (query.id.as_str(), query.group.as_ref(), query.backend.as_ref());
     let statement_type = query.about.kind.as_str();
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let user = query.about.user.as_deref();
+    let traceparent = query.about.traceparent.as_ref().and_then(|value| value.to_str().ok());
+    let trace_id = traceparent.and_then(|value| value.get(3..35));
     match (status, error) {
         (QueryStatus::Error, Some(error)) => tracing::warn!(
-            target: "sluice::query", event = "query_failed", query_id, routing_group, backend, statement_type, duration_ms,
+            target: "sluice::query", event = "query_failed", query_id, routing_group, backend, statement_type, user, trace_id, traceparent, duration_ms,
             error_name = %error.name, error_type = error.kind.as_str(), "Query failed"
         ),
         (QueryStatus::Canceled, _) => tracing::info!(
-            target: "sluice::query", event = "query_canceled", query_id, routing_group, backend, statement_type, duration_ms,
+            target: "sluice::query", event = "query_canceled", query_id, routing_group, backend, statement_type, user, trace_id, traceparent, duration_ms,
             "Query canceled"
         ),
         (QueryStatus::Abandoned, _) => tracing::warn!(
-            target: "sluice::query", event = "query_abandoned", query_id, routing_group, backend, statement_type, duration_ms,
+            target: "sluice::query", event = "query_abandoned", query_id, routing_group, backend, statement_type, user, trace_id, traceparent, duration_ms,
             "Query abandoned"
         ),
         _ => tracing::info!(
-            target: "sluice::query", event = "query_completed", query_id, routing_group, backend, statement_type, duration_ms,
+            target: "sluice::query", event = "query_completed", query_id, routing_group, backend, statement_type, user, trace_id, traceparent, duration_ms,
             "Query executed"
         ),
     }

@@ -1,24 +1,28 @@
 //! Answers in the shape that Trino gives them: JSON, plain text errors, redirects, nothing.
+//!
+//! What is common to both versions is made here; `dress` gives it the clothes of one of them.
 
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, VARY,
-    WWW_AUTHENTICATE,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES, LOCATION, PRAGMA, WWW_AUTHENTICATE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
-use super::body::{Body, Encoding};
-use super::options::Version;
+use super::body::Body;
 
 /// An answer on its way.
 pub(super) type Answer = Response<Body>;
 
+/// The words of an error, carried along for `dress`: 435 says them in another shape.
+#[derive(Clone, Debug)]
+pub(super) struct Words(pub(super) String);
+
 const NOSNIFF: HeaderName = HeaderName::from_static("x-content-type-options");
 /// Jetty's spelling of the text type.
-const TEXT: &str = "text/plain;charset=iso-8859-1";
+pub(super) const TEXT: &str = "text/plain;charset=iso-8859-1";
 
-/// 200 with a JSON body, chunked.
-pub(super) fn json(body: Body) -> Answer {
-    let mut answer = of(StatusCode::OK, body);
+/// 200 with a JSON body.
+pub(super) fn json(body: impl Into<Body>) -> Answer {
+    let mut answer = of(StatusCode::OK, body.into());
     insert(&mut answer, CONTENT_TYPE, "application/json");
     insert(&mut answer, NOSNIFF, "nosniff");
     answer
@@ -27,7 +31,9 @@ pub(super) fn json(body: Body) -> Answer {
 /// `Error 404 Not Found: Query not found` and its like.
 pub(super) fn error(status: StatusCode, words: &str) -> Answer {
     let reason = status.canonical_reason().unwrap_or("Error");
-    text(status, format!("Error {} {reason}: {words}", status.as_u16()))
+    let mut answer = text(status, format!("Error {} {reason}: {words}", status.as_u16()));
+    answer.extensions_mut().insert(Words(words.to_owned()));
+    answer
 }
 
 /// A status with a line of text.
@@ -42,12 +48,31 @@ pub(super) fn no_such_path() -> Answer {
     error(StatusCode::NOT_FOUND, "HTTP 404 Not Found")
 }
 
+/// What it says of a query that it no longer knows.
+pub(super) fn gone() -> Answer {
+    error(StatusCode::GONE, "HTTP 410 Gone")
+}
+
+/// 405, with the methods that would do.
+pub(super) fn not_allowed(allowed: &str) -> Answer {
+    let mut answer = empty(StatusCode::METHOD_NOT_ALLOWED);
+    insert(&mut answer, ALLOW, allowed);
+    answer
+}
+
 /// A status without a body; 204 has no length, as in Trino.
 pub(super) fn empty(status: StatusCode) -> Answer {
     let mut answer = of(status, Body::empty());
     if status != StatusCode::NO_CONTENT {
         insert(&mut answer, CONTENT_LENGTH, "0");
     }
+    answer
+}
+
+/// An empty 200 that says it were JSON, as a HEAD gets it.
+pub(super) fn empty_json() -> Answer {
+    let mut answer = empty(StatusCode::OK);
+    insert(&mut answer, CONTENT_TYPE, "application/json");
     answer
 }
 
@@ -73,6 +98,14 @@ pub(super) fn file(content_type: &'static str, content: impl Into<String>) -> An
     answer
 }
 
+/// The same answer, not to be kept by browsers: 483 says so of a query's details.
+pub(super) fn uncached(mut answer: Answer) -> Answer {
+    insert(&mut answer, CACHE_CONTROL, "no-cache, no-store, max-age=0");
+    insert(&mut answer, PRAGMA, "no-cache");
+    insert(&mut answer, EXPIRES, "0");
+    answer
+}
+
 /// Sets a header; a value that is none is left out.
 pub(super) fn insert(answer: &mut Answer, name: HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
@@ -80,39 +113,20 @@ pub(super) fn insert(answer: &mut Answer, name: HeaderName, value: &str) {
     }
 }
 
-/// Compresses an answer as the client asked, and says that it depended on that.
-pub(super) fn compress(answer: Answer, request: &HeaderMap, version: Version) -> Answer {
-    let (mut head, body) = answer.into_parts();
-    head.headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-    let encoding = wanted(request, version);
-    let is_plain = encoding == Encoding::Identity
-        || http_body::Body::is_end_stream(&body)
-        || head.headers.contains_key(CONTENT_ENCODING);
-    if is_plain {
-        return Response::from_parts(head, body);
-    }
-    let name = if encoding == Encoding::Gzip { "gzip" } else { "zstd" };
-    head.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
-    Response::from_parts(head, body.encoded(encoding))
-}
-
-/// The first encoding of Accept-Encoding that we know; one with `q=0` is refused. zstd came with 477.
-fn wanted(request: &HeaderMap, version: Version) -> Encoding {
-    let lines = request.get_all(ACCEPT_ENCODING).iter().filter_map(|line| line.to_str().ok());
-    for item in lines.flat_map(|line| line.split(',')) {
-        let (name, quality) = item.split_once(';').unwrap_or((item, ""));
-        let is_refused = matches!(quality.trim(), "q=0" | "q=0.0" | "q=0.00" | "q=0.000");
-        match name.trim() {
-            "gzip" if !is_refused => return Encoding::Gzip,
-            "zstd" if !is_refused && version == Version::V483 => return Encoding::Zstd,
-            _ => {}
-        }
-    }
-    Encoding::Identity
-}
-
 fn of(status: StatusCode, body: Body) -> Answer {
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
     answer
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::of(text)
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::of(text)
+    }
 }

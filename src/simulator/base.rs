@@ -41,8 +41,8 @@ impl Base {
         };
         Self {
             scheme: scheme.to_owned(),
-            authority: authority(headers, host, own, &standard, scheme),
-            prefix: prefix.trim_end_matches('/').to_owned(),
+            authority: authority(headers, host, own, &standard, scheme, version),
+            prefix: with_slash(prefix),
         }
     }
 
@@ -59,6 +59,14 @@ impl Base {
     /// The whole base, without a slash at its end.
     pub(super) fn url(&self) -> String {
         format!("{}://{}{}", self.scheme, self.authority, self.prefix)
+    }
+}
+
+/// A path with a slash before it and none behind it.
+fn with_slash(prefix: &str) -> String {
+    match prefix.trim_matches('/') {
+        "" => String::new(),
+        name => format!("/{name}"),
     }
 }
 
@@ -89,16 +97,20 @@ fn authority(
     own: &str,
     standard: &Standard<'_>,
     scheme: &str,
+    version: Version,
 ) -> String {
     let forwarded_port = first(headers, "x-forwarded-port");
-    if let Some(named) = first(headers, "x-forwarded-host") {
+    // Jetty takes X-Forwarded-Server too, if there is no better name.
+    let named = first(headers, "x-forwarded-host").or(first(headers, "x-forwarded-server"));
+    if let Some(named) = named {
         let (name, port) = split(named);
         return join(name, port.or(forwarded_port), scheme);
     }
     if let Some(named) = standard.host {
-        // Seen on 483: the coordinator's own port stays, which is wrong for everybody.
         let (name, port) = split(named);
-        return join(name, port.or(split(own).1), scheme);
+        // Seen on 483: the coordinator's own port stays, which is wrong for everybody; 435 was right.
+        let own_port = split(own).1.filter(|_| version == Version::V483);
+        return join(name, port.or(own_port), scheme);
     }
     let (name, port) = split(host);
     join(name, forwarded_port.or(port), scheme)

@@ -41,6 +41,9 @@ pub(super) struct Body {
     encoder: Encoder,
     end: End,
     phase: Phase,
+    /// Bytes already made, and how many there are in all if that is known.
+    ready: VecDeque<Bytes>,
+    length: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,7 +56,7 @@ enum Phase {
 impl Body {
     /// No bytes at all, and a length that says so.
     pub(super) fn empty() -> Self {
-        Self { phase: Phase::Over, ..Self::of(Bytes::new()) }
+        Self { phase: Phase::Over, length: Some(0), ..Self::of(Bytes::new()) }
     }
 
     /// One piece.
@@ -73,6 +76,8 @@ impl Body {
             encoder: Encoder::Identity,
             end: End::Clean,
             phase: Phase::Pieces,
+            ready: VecDeque::new(),
+            length: None,
         }
     }
 
@@ -94,6 +99,36 @@ impl Body {
     /// The same body, falling silent in its data.
     pub(super) fn stalled(self) -> Self {
         Self { end: End::Stall, ..self }
+    }
+
+    /// The same body with some bytes behind it.
+    pub(super) fn followed_by(mut self, bytes: &'static [u8]) -> Self {
+        self.after.push_back(Bytes::from_static(bytes));
+        self
+    }
+
+    /// The same body with its length, if it is shorter than `limit` and ends well.
+    pub(super) fn measured(mut self, limit: usize) -> Self {
+        let mut total = 0;
+        while self.end == End::Clean && total < limit {
+            match self.next_clean() {
+                Ok(Some(bytes)) => {
+                    total += bytes.len();
+                    self.ready.push_back(bytes);
+                }
+                Ok(None) => {
+                    self.length = Some(total as u64);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        self
+    }
+
+    /// The length, if it is known.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.length
     }
 
     fn next_piece(&mut self) -> Option<Bytes> {
@@ -147,6 +182,9 @@ impl http_body::Body for Body {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(bytes) = self.ready.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
         let next = match (self.phase, self.end) {
             (Phase::Over, _) => Ok(None),
             (Phase::Pieces, End::Clean) => self.next_clean(),
@@ -159,14 +197,11 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.phase == Phase::Over
+        self.phase == Phase::Over && self.ready.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match self.phase {
-            Phase::Over => SizeHint::with_exact(0),
-            Phase::Pieces | Phase::Broken => SizeHint::new(),
-        }
+        self.length.map_or_else(SizeHint::new, SizeHint::with_exact)
     }
 }
 

@@ -41,7 +41,7 @@ impl Coordinator {
     /// The first page, whatever the statement: QUEUED with a nextUri.
     pub(super) fn posted(&self, query: &Query, base: &Base) -> Page {
         let life = query.life();
-        self.queued_page(query, &life, base, 1, "QUEUED")
+        self.queued_page(query, &life, base, 1)
     }
 
     /// A GET of `queued/{id}/{slug}/{token}`.
@@ -78,21 +78,18 @@ impl Coordinator {
             self.submit(query, &mut life);
         }
         let is_repeated = token == life.queued_token;
-        let page = |life: &Life, state| {
-            Reply::Page(self.queued_page(query, life, base, token + 1, state).into())
-        };
+        let page = |life: &Life| Reply::Page(self.queued_page(query, life, base, token + 1).into());
         if life.end.is_some() || life.dispatched.is_some() || is_repeated {
             life.queued_token = token;
-            return Ok(page(&life, life.state()));
+            return Ok(page(&life));
         }
-        let state = match life.queued_step(&query.plan, now) {
+        match life.queued_step(&query.plan, now) {
             Step::Fault(fault) => {
-                let page = self.queued_page(query, &life, base, token + 1, "QUEUED");
+                let page = self.queued_page(query, &life, base, token + 1);
                 return Ok(Reply::Fault(fault, page.into()));
             }
-            Step::Still(state) => state,
             Step::Wait(until) if now < patience => return Err(until),
-            Step::Wait(_) | Step::Data(_) => life.state(),
+            Step::Wait(_) | Step::Still(_) | Step::Data(_) => {}
             Step::Over => {
                 drop(life);
                 let is_dispatched = self.dispatch(query, now);
@@ -100,11 +97,10 @@ impl Coordinator {
                 if !is_dispatched && now < patience {
                     return Err(patience);
                 }
-                life.state()
             }
-        };
+        }
         life.queued_token = token;
-        Ok(page(&life, state))
+        Ok(page(&life))
     }
 
     /// What a query fails of before it is queued.
@@ -114,7 +110,7 @@ impl Coordinator {
         let failure = if self.is_starting() {
             Failure::new("SERVER_STARTING_UP", "Trino server is still initializing")
         } else if let Some(id) = unknown {
-            Failure::new("UNKNOWN_TRANSACTION", format!("Unknown transaction ID: {id}"))
+            unknown_transaction(id)
         } else if let Some(refused) = query.plan.refused.clone() {
             refused
         } else if let Some(scripted) = query.plan.scripted_failure(Moment::Queued) {
@@ -147,6 +143,9 @@ impl Coordinator {
         };
         match &query.plan.action {
             Action::None => Ok(None),
+            Action::Begin if !query.knows_transactions => {
+                Err(Failure::new("INCOMPATIBLE_CLIENT", "Client does not support transactions"))
+            }
             Action::Begin if query.transaction.is_some() => {
                 Err(Failure::new("NOT_SUPPORTED", "Nested transactions not supported"))
             }
@@ -158,16 +157,15 @@ impl Coordinator {
                 }
                 Ok(tell("x-trino-clear-transaction-id", "true"))
             }
-            Action::Kill(id) => self.kill(id).map(|()| None),
+            Action::Kill(id, message) => self.kill(id, message.as_deref()).map(|()| None),
         }
     }
 
-    fn kill(&self, id: &str) -> Result<(), Failure> {
-        let Some(target) = self.query(id) else {
+    fn kill(&self, id: &str, message: Option<&str>) -> Result<(), Failure> {
+        let Some(target) = self.submitted(id) else {
             return Err(Failure::new("NOT_FOUND", format!("Target query not found: {id}")));
         };
-        let killed = Failure::new("ADMINISTRATIVELY_KILLED", "Query killed by a user");
-        if self.fail(&target, killed) {
+        if self.fail(&target, Failure::killed(message)) {
             return Ok(());
         }
         let words = format!("Target query is not running: {id}");
@@ -243,16 +241,9 @@ impl Coordinator {
         Reply::Fault(fault, page.into())
     }
 
-    fn queued_page(
-        &self,
-        query: &Query,
-        life: &Life,
-        base: &Base,
-        next: u64,
-        state: &'static str,
-    ) -> Page {
+    fn queued_page(&self, query: &Query, life: &Life, base: &Base, next: u64) -> Page {
         let failure = match &life.end {
-            Some(End::Failed(failure)) if life.dispatched.is_none() => Some(failure),
+            Some(End::Failed(failure)) => Some(failure),
             _ => None,
         };
         let next = match (failure, life.dispatched) {
@@ -260,6 +251,8 @@ impl Coordinator {
             (None, Some(_)) => Some(path(query, Context::Executing, 0)),
             (None, None) => Some(path(query, Context::Queued, next)),
         };
+        // Whatever the query does, a queued page says QUEUED or FAILED.
+        let state = if failure.is_some() { "FAILED" } else { "QUEUED" };
         let mut stats = query.stats(life, state, Instant::now());
         // A queued page knows nothing of the splits yet.
         stats.progress = None;
@@ -292,7 +285,7 @@ impl Coordinator {
             Some(End::Failed(failure)) => Some(failure),
             _ => None,
         };
-        let has_columns = rows.is_some() || (life.end.is_some() && failure.is_none());
+        let is_reading = life.end.is_none() && state != "FINISHED" && query.plan.pages() > 0;
         let mut headers = query.plan.headers.clone();
         headers.extend(life.headers.iter().cloned());
         let (rows, encoding) = match query.spooled_as {
@@ -308,12 +301,12 @@ impl Coordinator {
             base,
             version: self.options.version,
             next: life.end.is_none().then(|| path(query, Context::Executing, next)),
-            partial_cancel: rows.is_some().then(|| partial_cancel_path(query, next)),
-            columns: has_columns.then_some(query.plan.columns.as_str()),
+            partial_cancel: is_reading.then(|| partial_cancel_path(query, next)),
+            columns: Some(&query.plan.columns),
             rows,
             stats: query.stats(life, state, Instant::now()),
             failure,
-            update: query.plan.update.filter(|_| failure.is_none()),
+            update: query.plan.update,
             headers,
         }
         .finish()
@@ -332,4 +325,11 @@ fn path(query: &Query, context: Context, token: u64) -> String {
 fn partial_cancel_path(query: &Query, token: u64) -> String {
     let slug = query.slugs.slug(Context::Executing, token);
     format!("/v1/statement/executing/partialCancel/{}/1/{slug}/{token}", query.id)
+}
+
+fn unknown_transaction(id: &str) -> Failure {
+    let words = format!(
+        "Unknown transaction ID: {id}. Possibly expired? Commands ignored until end of transaction block"
+    );
+    Failure::new("UNKNOWN_TRANSACTION", words)
 }

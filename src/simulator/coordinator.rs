@@ -106,6 +106,11 @@ impl Coordinator {
         locked(&self.queries).by_id.get(id).map(Arc::clone)
     }
 
+    /// A query that somebody has polled: before that, only the statement resource knows it.
+    pub(super) fn submitted(&self, id: &str) -> Option<Arc<Query>> {
+        self.query(id).filter(|query| query.life().submitted.is_some())
+    }
+
     /// All queries, the oldest first.
     pub(super) fn queries(&self) -> Vec<Arc<Query>> {
         let queries = locked(&self.queries);

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::options::Version;
+
 /// Why a query failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
@@ -12,7 +14,7 @@ pub(super) struct Failure {
 }
 
 /// Codes that the simulator can play; a code's range says its type.
-const ERRORS: [(&str, u32); 36] = [
+const ERRORS: [(&str, u32); 37] = [
     ("GENERIC_USER_ERROR", 0),
     ("SYNTAX_ERROR", 1),
     ("ABANDONED_QUERY", 2),
@@ -48,6 +50,7 @@ const ERRORS: [(&str, u32); 36] = [
     ("EXCEEDED_TIME_LIMIT", 131_075),
     ("CLUSTER_OUT_OF_MEMORY", 131_076),
     ("EXCEEDED_CPU_LIMIT", 131_077),
+    ("ADMINISTRATIVELY_PREEMPTED", 131_080),
     ("HIVE_METASTORE_ERROR", 16_777_216),
 ];
 
@@ -67,6 +70,16 @@ impl Failure {
         Self { name, code, message: message.into(), location: None }
     }
 
+    /// The failure of a query that somebody killed.
+    pub(super) fn killed(message: Option<&str>) -> Self {
+        Self::new("ADMINISTRATIVELY_KILLED", format!("Query killed. {}", said(message)))
+    }
+
+    /// The failure of a query that had to give way.
+    pub(super) fn preempted(message: Option<&str>) -> Self {
+        Self::new("ADMINISTRATIVELY_PREEMPTED", format!("Query preempted. {}", said(message)))
+    }
+
     /// The same failure with the line and column where the statement is wrong.
     pub(super) fn at(self, line: u32, column: u32) -> Self {
         Self { location: Some((line, column)), ..self }
@@ -81,8 +94,8 @@ impl Failure {
         }
     }
 
-    /// Writes the `error` object as Trino does, with a stack of its own length.
-    pub(super) fn write_to(&self, json: &mut String) {
+    /// Writes the `error` object as Trino does, with a stack of its own length. 435 has no `errorInfo`.
+    pub(super) fn write_to(&self, json: &mut String, version: Version) {
         let message = quoted(&self.message);
         let (name, code, kind) = (self.name, self.code, self.error_type());
         let _ = write!(
@@ -104,10 +117,19 @@ impl Failure {
                 r#"{comma}"io.trino.execution.SimulatedExecution.run(SimulatedExecution.java:{line})""#
             );
         }
-        let _ = write!(
-            json,
-            r#"],"errorInfo":{{"code":{code},"name":"{name}","type":"{kind}"}}{location}}}}}"#
-        );
+        json.push(']');
+        if version == Version::V483 {
+            let _ =
+                write!(json, r#","errorInfo":{{"code":{code},"name":"{name}","type":"{kind}"}}"#);
+        }
+        let _ = write!(json, "{location}}}}}");
+    }
+}
+
+fn said(message: Option<&str>) -> String {
+    match message.filter(|message| !message.is_empty()) {
+        Some(message) => format!("Message: {message}"),
+        None => "No message provided.".to_owned(),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a coordinator says of itself and of its queries: `/v1/info`, `/v1/status`, `/v1/query`, the UI's JSON.
 
-use http::{HeaderMap, Method, StatusCode};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, StatusCode};
 
 use super::answer::{self, Answer};
-use super::body::Body;
 use super::coordinator::Coordinator;
 use super::failure::Failure;
 use super::literal;
@@ -23,28 +25,26 @@ pub(super) fn info(coordinator: &Coordinator) -> Answer {
             r#"{{"nodeVersion":{{"version":"435"}},"environment":"simulated","coordinator":true,"starting":{is_starting},"uptime":"{uptime}"}}"#
         ),
     };
-    answer::json(Body::of(body))
+    answer::json(body)
 }
 
 /// `GET /v1/info/state`: ACTIVE from the first moment on, `starting` or not.
 pub(super) fn state() -> Answer {
-    answer::json(Body::of(r#""ACTIVE""#))
+    answer::json(r#""ACTIVE""#)
 }
 
 /// `GET /v1/status`.
 pub(super) fn status(coordinator: &Coordinator) -> Answer {
     let (node, uptime) = (&coordinator.node_id, uptime(coordinator));
-    answer::json(Body::of(format!(
+    answer::json(format!(
         r#"{{"nodeId":"{node}","nodeVersion":{{"version":"{}"}},"environment":"simulated","coordinator":true,"uptime":"{uptime}","externalAddress":"127.0.0.1","internalAddress":"127.0.0.1","memoryInfo":{{"availableProcessors":2,"pool":{{}}}},"processors":2,"processCpuLoad":0.0,"systemCpuLoad":0.0,"heapUsed":1000000,"heapAvailable":1000000000,"nonHeapUsed":1000000}}"#,
         version(coordinator)
-    )))
+    ))
 }
 
 /// `GET /v1/integrations/gateway/metrics`, since 478.
 pub(super) fn gateway_metrics() -> Answer {
-    answer::json(Body::of(
-        r#"{"clusterSize":1,"totalFreeBytes":1501930202,"aggregatedSystemLoad":1.0}"#,
-    ))
+    answer::json(r#"{"clusterSize":1,"totalFreeBytes":1501930202,"aggregatedSystemLoad":1.0}"#)
 }
 
 /// A request under `/v1/query`.
@@ -52,39 +52,38 @@ pub(super) fn query(
     coordinator: &Coordinator,
     method: &Method,
     rest: &[&str],
-    _: &HeaderMap,
+    body: &Bytes,
 ) -> Answer {
     match (method, rest) {
-        (&Method::GET, []) => answer::json(Body::of(list(coordinator))),
-        (&Method::GET, [id]) => match coordinator.query(id) {
-            Some(query) => answer::json(Body::of(entry(&query))),
-            None => answer::error(StatusCode::GONE, "HTTP 410 Gone"),
-        },
+        (&Method::GET, []) => answer::json(list(coordinator)),
+        (&Method::GET, [id]) => details(coordinator, id),
         (&Method::DELETE, [id]) => {
-            if let Some(query) = coordinator.query(id) {
+            if let Some(query) = coordinator.submitted(id) {
                 coordinator.fail(&query, canceled());
             }
             answer::empty(StatusCode::NO_CONTENT)
         }
-        (&Method::PUT, [id, verb @ ("killed" | "preempted")]) => kill(coordinator, id, verb),
+        (&Method::PUT, [id, verb @ ("killed" | "preempted")]) => kill(coordinator, id, verb, body),
         _ => answer::no_such_path(),
     }
 }
 
 /// A request under `/ui/api/`.
-pub(super) fn ui_api(coordinator: &Coordinator, method: &Method, api: &str) -> Answer {
+pub(super) fn ui_api(
+    coordinator: &Coordinator,
+    method: &Method,
+    api: &str,
+    body: &Bytes,
+) -> Answer {
     let parts: Vec<&str> = api.split('/').collect();
     match (method, parts.as_slice()) {
-        (&Method::GET, ["stats"]) => answer::json(Body::of(stats(coordinator))),
-        (&Method::GET, ["cluster"]) => answer::json(Body::of(cluster(coordinator))),
-        (&Method::GET, ["worker"]) => answer::json(Body::of("[]")),
-        (&Method::GET, ["query"]) => answer::json(Body::of(list(coordinator))),
-        (&Method::GET, ["query", id]) => match coordinator.query(id) {
-            Some(query) => answer::json(Body::of(entry(&query))),
-            None => answer::error(StatusCode::GONE, "HTTP 410 Gone"),
-        },
+        (&Method::GET, ["stats"]) => answer::json(stats(coordinator)),
+        (&Method::GET, ["cluster"]) => answer::json(cluster(coordinator)),
+        (&Method::GET, ["worker"]) => answer::json("[]"),
+        (&Method::GET, ["query"]) => answer::json(list(coordinator)),
+        (&Method::GET, ["query", id]) => answer::uncached(details(coordinator, id)),
         (&Method::PUT, ["query", id, verb @ ("killed" | "preempted")]) => {
-            kill(coordinator, id, verb)
+            answer::uncached(kill(coordinator, id, verb, body))
         }
         _ => answer::no_such_path(),
     }
@@ -95,13 +94,19 @@ pub(super) fn canceled() -> Failure {
     Failure::new("USER_CANCELED", "Query was canceled")
 }
 
-fn kill(coordinator: &Coordinator, id: &str, verb: &str) -> Answer {
-    let Some(query) = coordinator.query(id) else {
-        return answer::error(StatusCode::GONE, "HTTP 410 Gone");
-    };
+fn details(coordinator: &Coordinator, id: &str) -> Answer {
+    match coordinator.submitted(id) {
+        Some(query) => answer::json(entry(&query)),
+        None => answer::gone(),
+    }
+}
+
+fn kill(coordinator: &Coordinator, id: &str, verb: &str, body: &Bytes) -> Answer {
+    let Some(query) = coordinator.submitted(id) else { return answer::gone() };
+    let message = std::str::from_utf8(body).ok();
     let failure = match verb {
-        "killed" => Failure::new("ADMINISTRATIVELY_KILLED", "Query killed by a user"),
-        _ => Failure::new("ADMINISTRATIVELY_KILLED", "Query preempted by a user"),
+        "killed" => Failure::killed(message),
+        _ => Failure::preempted(message),
     };
     if coordinator.fail(&query, failure) {
         answer::empty(StatusCode::ACCEPTED)
@@ -120,13 +125,20 @@ fn entry(query: &Query) -> String {
     )
 }
 
+/// The queries that the dispatcher knows.
+fn polled(coordinator: &Coordinator) -> Vec<Arc<Query>> {
+    let mut queries = coordinator.queries();
+    queries.retain(|query| query.life().submitted.is_some());
+    queries
+}
+
 fn list(coordinator: &Coordinator) -> String {
-    let entries: Vec<String> = coordinator.queries().iter().map(|query| entry(query)).collect();
+    let entries: Vec<String> = polled(coordinator).iter().map(|query| entry(query)).collect();
     format!("[{}]", entries.join(","))
 }
 
 fn stats(coordinator: &Coordinator) -> String {
-    let states: Vec<&str> = coordinator.queries().iter().map(|query| query.state()).collect();
+    let states: Vec<&str> = polled(coordinator).iter().map(|query| query.state()).collect();
     let count = |wanted: &[&str]| states.iter().filter(|state| wanted.contains(state)).count();
     format!(
         r#"{{"runningQueries":{},"blockedQueries":0,"queuedQueries":{},"activeCoordinators":1,"activeWorkers":1,"runningDrivers":0,"totalAvailableProcessors":2,"reservedMemory":0.0,"totalInputRows":0,"totalInputBytes":0,"totalCpuTimeSecs":0}}"#,

@@ -20,7 +20,7 @@ use super::answer::{self, Answer};
 use super::base::Base;
 use super::body::Body;
 use super::coordinator::{Coordinator, locked};
-use super::options::{Login, Version};
+use super::options::Login;
 use super::slug;
 
 /// Logins that are under way or done.
@@ -54,7 +54,7 @@ pub(super) fn user(
     }
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     match &coordinator.options.login {
-        Login::Nobody => named(headers, authorization, coordinator.options.version),
+        Login::Nobody => named(headers, authorization),
         Login::Password(password) => with_password(authorization, password),
         Login::OAuth2 => match authorization.and_then(|value| value.strip_prefix("Bearer ")) {
             Some(token) if token.starts_with(TOKEN) => Ok("sim".to_owned()),
@@ -67,11 +67,7 @@ pub(super) fn user(
 const TOKEN: &str = "simulated-token-";
 const REALM: &str = r#"Basic realm="Trino""#;
 
-fn named(
-    headers: &HeaderMap,
-    authorization: Option<&str>,
-    version: Version,
-) -> Result<String, Box<Answer>> {
+fn named(headers: &HeaderMap, authorization: Option<&str>) -> Result<String, Box<Answer>> {
     for name in ["x-trino-user", "x-presto-user", "x-trino-original-user"] {
         let user = headers.get(name).and_then(|value| value.to_str().ok());
         if let Some(user) = user.filter(|user| !user.is_empty()) {
@@ -81,12 +77,7 @@ fn named(
     if let Some((user, _)) = authorization.and_then(basic) {
         return Ok(user);
     }
-    let words = match version {
-        Version::V483 => {
-            "Basic authentication or X-Trino-Original-User or X-Trino-User must be sent"
-        }
-        Version::V435 => "Basic authentication or X-Trino-User must be sent",
-    };
+    let words = "Basic authentication or X-Trino-Original-User or X-Trino-User must be sent";
     Err(Box::new(answer::unauthorized(REALM, words)))
 }
 

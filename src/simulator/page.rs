@@ -73,7 +73,7 @@ impl Draft<'_> {
         self.stats.write_to(&mut tail, self.version);
         if let Some(failure) = self.failure {
             tail.push_str(r#","error":"#);
-            failure.write_to(&mut tail);
+            failure.write_to(&mut tail, self.version);
         }
         tail.push_str(r#","warnings":[]"#);
         if let Some((kind, count)) = self.update {
@@ -82,8 +82,7 @@ impl Draft<'_> {
                 let _ = write!(tail, r#","updateCount":{count}"#);
             }
         }
-        // Jackson ends a streamed page so.
-        tail.push_str("}\n");
+        tail.push('}');
         Page { headers: self.headers, head: head.into(), rows: self.rows, tail: tail.into() }
     }
 }
@@ -98,7 +97,7 @@ pub(super) fn info_path(version: Version) -> &'static str {
 
 impl Stats {
     fn write_to(&self, json: &mut String, version: Version) {
-        let is_queued = matches!(self.state, "QUEUED" | "WAITING_FOR_RESOURCES");
+        let is_queued = self.state == "QUEUED";
         let is_scheduled = self.progress.is_some();
         let _ = write!(
             json,

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::failure::{Failure, quoted};
 use super::rows::Rows;
-use super::script::{Moment, Script};
+use super::script::{Length, Moment, Script};
 use super::{literal, sql};
 
 /// The plan of one statement.
@@ -33,7 +33,8 @@ pub(super) enum Action {
     Begin,
     Commit,
     Rollback,
-    Kill(String),
+    /// The query's id and the message for its client.
+    Kill(String, Option<String>),
 }
 
 #[derive(Debug)]
@@ -41,13 +42,19 @@ enum Output {
     Nothing,
     /// One row of literals, or what the script says instead.
     Literals(String),
+    /// How many rows were written.
+    Written(u64),
     /// So many numbered rows in all.
     Total(u64),
 }
 
 /// Rows of a page of `sim.rows(N)`; about 200 KB.
 const PAGE_ROWS: u64 = 10_000;
+/// What Trino's parser would have liked better.
+const EXPECTED: &str = "'ALTER', 'ANALYZE', 'CALL', 'COMMENT', 'COMMIT', 'CREATE', 'DEALLOCATE', 'DELETE', 'DENY', 'DESC', 'DESCRIBE', 'DROP', 'EXECUTE', 'EXPLAIN', 'GRANT', 'INSERT', 'MERGE', 'PREPARE', 'REFRESH', 'RESET', 'REVOKE', 'ROLLBACK', 'SET', 'SHOW', 'START', 'TRUNCATE', 'UPDATE', 'USE', 'WITH', <query>";
 const NUMBERED: &str = r#"[{"name":"id","type":"bigint","typeSignature":{"rawType":"bigint","arguments":[]}},{"name":"name","type":"varchar","typeSignature":{"rawType":"varchar","arguments":[{"kind":"LONG","value":2147483647}]}}]"#;
+const WRITTEN: &str =
+    r#"[{"name":"rows","type":"bigint","typeSignature":{"rawType":"bigint","arguments":[]}}]"#;
 /// The keywords with which a statement that the simulator plays as a query, or as an update, begins.
 const QUERIES: [&str; 9] =
     ["SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "("];
@@ -69,22 +76,46 @@ impl Plan {
         plan
     }
 
+    /// How long the query is QUEUED.
+    pub(super) fn queued(&self) -> Length {
+        self.script.queued.unwrap_or(Length::Polls(self.usual_pages()))
+    }
+
+    /// How long it runs before its first row.
+    pub(super) fn running(&self) -> Length {
+        self.script.running.unwrap_or(Length::Polls(self.usual_pages()))
+    }
+
+    /// How many pages come between its rows and its end.
+    pub(super) fn finishing(&self) -> u32 {
+        self.script.finishing.unwrap_or(self.usual_pages())
+    }
+
+    /// Queries take their time in each phase; a statement without rows is done at once.
+    fn usual_pages(&self) -> u32 {
+        u32::from(!matches!(self.output, Output::Nothing))
+    }
+
     /// How many data pages there are.
     pub(super) fn pages(&self) -> u64 {
         match (&self.output, self.script.rows, self.script.bytes) {
             (Output::Nothing, ..) => 0,
             (Output::Total(rows), None, None) => rows.div_ceil(PAGE_ROWS),
+            (Output::Written(_), ..) => 1,
             _ => self.script.pages,
         }
     }
 
     /// The rows of data page `number`, from 0.
     pub(super) fn rows(&self, number: u64) -> Rows {
+        if let Output::Written(count) = self.output {
+            return Rows::Text(format!("[{count}]").into(), 1);
+        }
         if let Some(bytes) = self.script.bytes {
             return Rows::sized(bytes);
         }
         match (&self.output, self.script.rows) {
-            (Output::Nothing, _) => Rows::None,
+            (Output::Nothing | Output::Written(_), _) => Rows::None,
             (_, Some(rows)) => Rows::Numbered { from: number * rows, count: rows },
             (Output::Literals(row), None) => Rows::Text(row.clone().into(), 1),
             (Output::Total(rows), None) => {
@@ -117,6 +148,9 @@ impl Plan {
             "COMMIT" => self.act("COMMIT", Action::Commit),
             "ROLLBACK" => self.act("ROLLBACK", Action::Rollback),
             "SET" if words.nth(1) == "SESSION" => self.set_session(statement),
+            "SET" if words.nth(1) == "ROLE" => {
+                self.change("SET ROLE", "x-trino-set-role", &format!("system={}", words.raw(2)));
+            }
             "RESET" if words.nth(1) == "SESSION" => {
                 self.change("RESET SESSION", "x-trino-clear-session", words.raw(2));
             }
@@ -126,19 +160,19 @@ impl Plan {
             "EXECUTE" if words.nth(1) == "IMMEDIATE" => self.execute_immediate(statement, headers),
             "EXECUTE" => self.execute(words.raw(1), statement, headers),
             "CALL" if sql::is_kill_query(statement) => {
-                self.act("CALL", sql::query_id(statement).map_or(Action::None, Action::Kill));
+                let message = sql::message(statement);
+                let kill = sql::query_id(statement).map(|id| Action::Kill(id, message));
+                self.act("CALL", kill.unwrap_or(Action::None));
             }
             first if QUERIES.contains(&first) => self.query(statement, &words),
             first if UPDATES.contains(&first) => self.update(first, &words),
-            "" => self.refuse_syntax(statement, "<EOF>"),
-            _ => self.refuse_syntax(statement, words.raw(0)),
+            "" => self.refuse_syntax("<EOF>"),
+            _ => self.refuse_syntax(words.raw(0)),
         }
     }
 
-    fn refuse_syntax(&mut self, _: &str, word: &str) {
-        let message = format!(
-            "line 1:1: mismatched input '{word}'. Expecting: 'ALTER', 'ANALYZE', 'CALL', 'COMMENT', 'COMMIT', 'CREATE', <query>"
-        );
+    fn refuse_syntax(&mut self, word: &str) {
+        let message = format!("line 1:1: mismatched input '{word}'. Expecting: {EXPECTED}");
         self.refused = Some(Failure::new("SYNTAX_ERROR", message).at(1, 1));
     }
 
@@ -236,24 +270,28 @@ impl Plan {
     }
 
     fn update(&mut self, first: &str, words: &sql::Words<'_>) {
-        let counted = |kind| (kind, Some(self.script.rows.unwrap_or(1)));
-        self.update = Some(match (first, words.nth(1)) {
-            ("INSERT", _) => counted("INSERT"),
-            ("UPDATE", _) => counted("UPDATE"),
-            ("DELETE", _) => counted("DELETE"),
-            ("MERGE", _) => counted("MERGE"),
-            ("CREATE", "TABLE") if words.contains("AS") => counted("CREATE TABLE"),
-            ("CREATE", "TABLE") => ("CREATE TABLE", None),
-            ("CREATE", "SCHEMA") => ("CREATE SCHEMA", None),
-            ("CREATE", _) => ("CREATE VIEW", None),
-            ("DROP", "TABLE") => ("DROP TABLE", None),
-            ("DROP", "SCHEMA") => ("DROP SCHEMA", None),
-            ("DROP", _) => ("DROP VIEW", None),
-            ("CALL", _) => ("CALL", None),
-            ("GRANT", _) => ("GRANT", None),
-            ("REVOKE", _) => ("REVOKE", None),
-            _ => ("ALTER TABLE", None),
-        });
+        let (kind, is_writing) = match (first, words.nth(1)) {
+            ("INSERT", _) => ("INSERT", true),
+            ("UPDATE", _) => ("UPDATE", true),
+            ("DELETE", _) => ("DELETE", true),
+            ("MERGE", _) => ("MERGE", true),
+            ("CREATE", "TABLE") => ("CREATE TABLE", words.contains("AS")),
+            ("CREATE", "SCHEMA") => ("CREATE SCHEMA", false),
+            ("CREATE", _) => ("CREATE VIEW", false),
+            ("DROP", "TABLE") => ("DROP TABLE", false),
+            ("DROP", "SCHEMA") => ("DROP SCHEMA", false),
+            ("DROP", _) => ("DROP VIEW", false),
+            ("CALL", _) => ("CALL", false),
+            ("GRANT", _) => ("GRANT", false),
+            ("REVOKE", _) => ("REVOKE", false),
+            _ => ("ALTER TABLE", false),
+        };
+        let count = self.script.rows.unwrap_or(1);
+        self.update = Some((kind, is_writing.then_some(count)));
+        if is_writing {
+            self.columns = WRITTEN.to_owned();
+            self.output = Output::Written(count);
+        }
     }
 
     /// The failure of the script's own ending, when it comes at that moment.

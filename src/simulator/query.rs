@@ -24,8 +24,10 @@ pub(super) struct Query {
     pub(super) plan: Plan,
     pub(super) text: String,
     pub(super) user: String,
-    /// `X-Trino-Transaction-Id` as it was sent.
+    /// `X-Trino-Transaction-Id`, if there is one.
     pub(super) transaction: Option<String>,
+    /// Whether the client sent that header at all, be it NONE.
+    pub(super) knows_transactions: bool,
     /// The encoding in which results are spooled, if they are.
     pub(super) spooled_as: Option<&'static str>,
     pub(super) created: Instant,
@@ -61,6 +63,7 @@ pub(super) struct Life {
     phase_since: Instant,
     last_page: Instant,
     empties: u32,
+    finishing: u32,
     sent: u64,
     faults: u32,
 }
@@ -111,6 +114,7 @@ impl Query {
             phase_since: now,
             last_page: now,
             empties: 0,
+            finishing: 0,
             sent: 0,
             faults: 0,
         };
@@ -121,6 +125,7 @@ impl Query {
             text,
             user,
             transaction: None,
+            knows_transactions: false,
             spooled_as: None,
             created: now,
             changed: Notify::new(),
@@ -153,7 +158,10 @@ impl Query {
         let started = life.dispatched.unwrap_or(now);
         Stats {
             state,
-            progress: life.dispatched.map(|_| self.progress(life)),
+            progress: life
+                .dispatched
+                .filter(|_| self.plan.pages() > 0)
+                .map(|_| self.progress(life)),
             queued: started.duration_since(self.created),
             elapsed: life.ended.unwrap_or(now).duration_since(self.created),
             rows: life.rows,
@@ -201,7 +209,7 @@ impl Life {
         if let Some(fault) = self.fault(plan, Moment::Queued) {
             return Step::Fault(fault);
         }
-        let lengths = [plan.script.queued, plan.script.waiting];
+        let lengths = [plan.queued(), plan.script.waiting];
         while let (Some(length), Some(state)) = (lengths.get(self.phase), PHASES.get(self.phase)) {
             match *length {
                 Length::Polls(polls) if self.phase_polls < polls => {
@@ -240,7 +248,7 @@ impl Life {
     }
 
     fn without_data(&mut self, plan: &Plan, due: Instant, now: Instant) -> Option<Step> {
-        match plan.script.running {
+        match plan.running() {
             Length::Polls(polls) if self.empties < polls => {
                 if now < due {
                     return Some(Step::Wait(due));
@@ -285,6 +293,10 @@ impl Life {
         if let Some(failure) = plan.scripted_failure(moment) {
             self.finish(End::Failed(failure));
         } else if moment == Moment::AfterPages {
+            if self.finishing < plan.finishing() {
+                self.finishing += 1;
+                return Step::Still("FINISHED");
+            }
             self.finish(End::Finished);
         }
         Step::Over
@@ -346,7 +358,7 @@ mod tests {
     #[test]
     fn a_query_goes_its_way() {
         assert_eq!(
-            steps("SELECT 1 /* sim: queued=1 waiting=1 running=1 pages=2 */"),
+            steps("SELECT 1 /* sim: queued=1 waiting=1 running=1 pages=2 finishing=1 */"),
             [
                 "Still(\"QUEUED\")",
                 "Still(\"WAITING_FOR_RESOURCES\")",
@@ -354,6 +366,7 @@ mod tests {
                 "Still(\"RUNNING\")",
                 "Data(0)",
                 "Data(1)",
+                "Still(\"FINISHED\")",
                 "Over"
             ]
         );
@@ -362,7 +375,9 @@ mod tests {
     #[test]
     fn a_fault_is_played_as_often_as_the_script_says() {
         assert_eq!(
-            steps("SELECT 1 /* sim: queued=0 running=0 pages=2 at=1 ending=status:503 times=2 */"),
+            steps(
+                "SELECT 1 /* sim: queued=0 running=0 finishing=0 pages=2 at=1 ending=status:503 times=2 */"
+            ),
             ["Over", "Data(0)", "Fault(Status(503))", "Fault(Status(503))", "Data(1)", "Over"]
         );
     }

@@ -1,20 +1,22 @@
 //! All paths of the coordinator on one page.
 
-use http::{HeaderMap, Method, StatusCode};
-use hyper::body::Bytes;
+use bytes::Bytes;
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, Method, StatusCode, Uri};
 
 use super::answer::{self, Answer};
 use super::base::Base;
+use super::body::Body;
 use super::coordinator::Coordinator;
 use super::options::{Forwarded, Login, Version};
 use super::statement::Outcome;
-use super::{inspect, login, statement, ui};
+use super::{dress, inspect, login, statement, ui};
 
 /// A request, its body read.
 #[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
-    pub(super) uri: http::Uri,
+    pub(super) uri: Uri,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
@@ -27,37 +29,26 @@ pub(super) async fn answer(coordinator: &Coordinator, request: Request) -> Outco
     }
     let base = Base::of(&request.headers, options.forwarded, options.version, &coordinator.own);
     let outcome = route(coordinator, &request, &base).await;
-    let compress = |answer: Answer| answer::compress(answer, &request.headers, options.version);
-    match outcome {
-        Outcome::Answer(answer) if request.method == Method::HEAD => Outcome::Answer(answer),
-        Outcome::Answer(answer) => Outcome::Answer(compress(answer)),
-        Outcome::DieInHead(answer) => Outcome::DieInHead(compress(answer)),
-        Outcome::DieInPage(answer) => Outcome::DieInPage(compress(answer)),
-        Outcome::Die | Outcome::Stall => outcome,
-    }
+    outcome.map(|answer| {
+        let path = request.uri.path();
+        dress::dress(answer, options.version, &request.method, path, &request.headers)
+    })
 }
 
 async fn route(coordinator: &Coordinator, request: &Request, base: &Base) -> Outcome {
     let Request { method, uri, headers, body } = request;
     let parts: Vec<&str> = uri.path().split('/').skip(1).collect();
     match parts.as_slice() {
-        ["v1", "statement"] if method == Method::POST => {
-            statement::post(coordinator, headers, body, base)
-        }
-        ["v1", "statement"] if method == Method::HEAD => {
-            statement::head(coordinator, headers, base).into()
-        }
+        ["v1", "statement"] => statement::answer(coordinator, method, headers, body, base),
         ["v1", "statement", rest @ ..] => statement::follow(coordinator, method, rest, base).await,
         ["v1", "query", rest @ ..] => match login::user(coordinator, headers, base) {
-            Ok(_) => inspect::query(coordinator, method, rest, headers).into(),
+            Ok(_) => inspect::query(coordinator, method, rest, body).into(),
             Err(refusal) => (*refusal).into(),
         },
         ["v1", rest @ ..] => node(coordinator, method, rest).into(),
-        ["oauth2", ..] | ["sim", ..] => {
-            oauth2(coordinator, method, uri, headers, base).await.into()
-        }
+        ["oauth2" | "sim", rest @ ..] => oauth2(coordinator, request, rest, base).await.into(),
         [""] => answer::see_other(&format!("{}/ui/", base.url())).into(),
-        ["ui", ..] => ui::answer(coordinator, method, uri.path(), headers, base).into(),
+        ["ui", ..] => ui::answer(coordinator, request, base).into(),
         _ => answer::no_such_path().into(),
     }
 }
@@ -65,12 +56,14 @@ async fn route(coordinator: &Coordinator, request: &Request, base: &Base) -> Out
 /// What a node tells anybody.
 fn node(coordinator: &Coordinator, method: &Method, parts: &[&str]) -> Answer {
     let is_new = coordinator.options.version == Version::V483;
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
     match parts {
-        ["info"] | ["status"] if method == Method::HEAD => answer::empty(StatusCode::OK),
-        ["info"] => inspect::info(coordinator),
+        ["status"] if method == Method::HEAD => answer::empty_json(),
+        ["info"] if is_read => inspect::info(coordinator),
+        ["info"] => answer::not_allowed("GET,OPTIONS"),
         ["info", "state"] if method == Method::PUT => answer::text(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "java.lang.UnsupportedOperationException: Cannot shutdown coordinator",
+            "java.lang.UnsupportedOperationException: Cannot shutdown coordinator\n",
         ),
         ["info", "state"] => inspect::state(),
         ["info", "coordinator"] => answer::empty(StatusCode::OK),
@@ -88,22 +81,20 @@ fn node(coordinator: &Coordinator, method: &Method, parts: &[&str]) -> Answer {
 
 async fn oauth2(
     coordinator: &Coordinator,
-    method: &Method,
-    uri: &http::Uri,
-    headers: &HeaderMap,
+    request: &Request,
+    parts: &[&str],
     base: &Base,
 ) -> Answer {
     if coordinator.options.login != Login::OAuth2 {
         return answer::no_such_path();
     }
-    let (logins, query) = (&coordinator.logins, uri.query().unwrap_or_default());
-    let parts: Vec<&str> = uri.path().split('/').skip(1).collect();
-    match parts.as_slice() {
-        ["sim", "authorize"] => login::authorize(query),
-        ["oauth2", "token", "initiate", hash] => logins.initiate(hash, base),
-        ["oauth2", "token", _] if method == Method::DELETE => answer::empty(StatusCode::OK),
-        ["oauth2", "token", uuid] => logins.token(uuid, base).await,
-        ["oauth2", "callback"] => logins.callback(query, headers),
+    let (logins, query) = (&coordinator.logins, request.uri.query().unwrap_or_default());
+    match parts {
+        ["authorize"] => login::authorize(query),
+        ["token", "initiate", hash] => logins.initiate(hash, base),
+        ["token", _] if request.method == Method::DELETE => answer::empty(StatusCode::OK),
+        ["token", uuid] => logins.token(uuid, base).await,
+        ["callback"] => logins.callback(query, &request.headers),
         _ => answer::no_such_path(),
     }
 }
@@ -123,7 +114,14 @@ fn refuse_forwarded(coordinator: &Coordinator, request: &Request) -> Option<Answ
     let body = format!(
         "HTTP ERROR 406 {words}\nURI: http://{host}{path}\nSTATUS: 406\nMESSAGE: {words}\n"
     );
-    Some(answer::text(StatusCode::NOT_ACCEPTABLE, body))
+    let length = body.len() + 1;
+    let mut answer =
+        answer::text(StatusCode::NOT_ACCEPTABLE, body).map(|body| body.measured(length));
+    answer::insert(&mut answer, CACHE_CONTROL, "must-revalidate,no-cache,no-store");
+    if request.method == Method::HEAD {
+        answer = answer.map(|_| Body::empty());
+    }
+    Some(answer)
 }
 
 /// `x-forwarded-proto` as Jetty writes it.

@@ -14,8 +14,9 @@
 //! | `bytes=N` | about so many bytes of data in each page, of one prebuilt block of equal rows (`64KiB`, `1MiB` too) | – |
 //! | `pace=D` | time between two pages | 0 |
 //! | `queued=N` or `queued=D` | polls, or time, that find the query QUEUED | 1 |
-//! | `waiting=N` or `waiting=D` | the same in WAITING_FOR_RESOURCES, after `queued` | 0 |
+//! | `waiting=N` or `waiting=D` | the same in WAITING_FOR_RESOURCES, which the pages call QUEUED too | 0 |
 //! | `running=N` or `running=D` | executing polls, or time, without data | 1 |
+//! | `finishing=N` | pages between the data and the end: FINISHED already, but with a nextUri | 1 |
 //! | `ending=…` | what comes after the pages, see below | `finish` |
 //! | `at=post`, `at=queued`, `at=N` | the ending comes at the POST, at the first poll, or instead of data page N (from 0) | after the pages |
 //! | `times=N` | a fault (below) comes so many times, then the query goes on without it | for ever |
@@ -36,6 +37,7 @@
 //! | `notgzip` | a fault: a plain body that calls itself gzip |
 //! | `bomb` | a fault: 64 KiB of gzip that inflate to 64 MiB inside the head |
 //!
+//! A statement that returns no rows goes without `queued`, `running` and `finishing` pages unless it asks for them.
 //! A directive that is none fails the query in words, as a syntax error would.
 
 use std::time::Duration;
@@ -93,9 +95,10 @@ pub(super) struct Script {
     pub(super) rows: Option<u64>,
     pub(super) bytes: Option<u64>,
     pub(super) pace: Duration,
-    pub(super) queued: Length,
+    pub(super) queued: Option<Length>,
     pub(super) waiting: Length,
-    pub(super) running: Length,
+    pub(super) running: Option<Length>,
+    pub(super) finishing: Option<u32>,
     pub(super) ending: Ending,
     pub(super) at: Moment,
     pub(super) times: u32,
@@ -110,9 +113,10 @@ impl Default for Script {
             rows: None,
             bytes: None,
             pace: Duration::ZERO,
-            queued: Length::Polls(1),
+            queued: None,
             waiting: Length::Polls(0),
-            running: Length::Polls(1),
+            running: None,
+            finishing: None,
             ending: Ending::Finish,
             at: Moment::AfterPages,
             times: u32::MAX,
@@ -150,9 +154,10 @@ impl Script {
             "rows" => self.rows = Some(value.parse().ok()?),
             "bytes" => self.bytes = Some(size(value)?),
             "pace" => self.pace = duration(value)?,
-            "queued" => self.queued = length(value)?,
+            "queued" => self.queued = Some(length(value)?),
             "waiting" => self.waiting = length(value)?,
-            "running" => self.running = length(value)?,
+            "running" => self.running = Some(length(value)?),
+            "finishing" => self.finishing = Some(value.parse().ok()?),
             "ending" => self.ending = ending(value)?,
             "at" => self.at = moment(value)?,
             "times" => self.times = value.parse().ok()?,
@@ -254,8 +259,8 @@ mod tests {
         assert_eq!(script.pages, 3);
         assert_eq!(script.bytes, Some(65536));
         assert_eq!(script.pace, Duration::from_millis(10));
-        assert_eq!(script.queued, Length::Polls(2));
-        assert_eq!(script.running, Length::Time(Duration::from_secs(3)));
+        assert_eq!(script.queued, Some(Length::Polls(2)));
+        assert_eq!(script.running, Some(Length::Time(Duration::from_secs(3))));
         assert_eq!(script.fault_at(Moment::Page(2)), Some(Fault::Status(503)));
         assert_eq!(script.fault_at(Moment::Post), None);
         assert!(script.inline);

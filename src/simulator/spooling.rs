@@ -23,6 +23,8 @@ use super::slug;
 #[derive(Debug, Default)]
 pub(super) struct Segments(Mutex<HashMap<String, Bytes>>);
 
+/// The bytes of an identifier, so that it has about 200 characters as a real one, encrypted, has.
+const SECRET: usize = 150;
 /// What a client may ask for, in Trino's words; lz4 is not played.
 const ENCODINGS: [&str; 2] = ["json+zstd", "json"];
 /// Below this a segment is not compressed (`protocol.spooling.encoding.compression.threshold`), in bytes.
@@ -78,10 +80,7 @@ impl Segments {
     }
 
     fn store(&self, content: Bytes) -> String {
-        let mut secret = Vec::with_capacity(150);
-        for _ in 0..5 {
-            secret.extend_from_slice(slug::random().get(..30).unwrap_or_default());
-        }
+        let secret: Vec<u8> = (0..5).flat_map(|_| slug::random()).take(SECRET).collect();
         let id = URL_SAFE_NO_PAD.encode(secret);
         locked(&self.0).insert(id.clone(), content);
         id
@@ -94,7 +93,7 @@ impl Segments {
 
     /// `GET /v1/spooled/download/{id}`: repeatable until it is acknowledged.
     pub(super) fn download(&self, id: &str) -> Answer {
-        let Some(content) = locked(&self.0).get(id).cloned() else { return lost() };
+        let Some(content) = locked(&self.0).get(id).cloned() else { return lost(id) };
         let mut answer = answer::json(Body::of(content));
         answer::insert(&mut answer, http::header::CONTENT_TYPE, "application/octet-stream");
         answer
@@ -104,16 +103,20 @@ impl Segments {
     pub(super) fn acknowledge(&self, id: &str) -> Answer {
         match locked(&self.0).remove(id) {
             Some(_) => answer::empty(StatusCode::OK),
-            None => lost(),
+            None => lost(id),
         }
     }
 }
 
-fn lost() -> Answer {
-    answer::text(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "java.io.IOException: Segment not found or expired\n\tat io.trino.spool.SimulatedSpoolingManager.openInputStream(SimulatedSpoolingManager.java:1)\n",
-    )
+/// What is said of an identifier that is none, and of one whose segment is gone.
+fn lost(id: &str) -> Answer {
+    let is_identifier = URL_SAFE_NO_PAD.decode(id).is_ok_and(|secret| secret.len() == SECRET);
+    let words = if is_identifier {
+        "java.io.IOException: Segment not found or expired\n\tat io.trino.spool.SimulatedSpoolingManager.openInputStream(SimulatedSpoolingManager.java:1)\n"
+    } else {
+        "java.lang.RuntimeException: Could not decode segment identifier from URI\n\tat io.trino.server.protocol.spooling.SpoolingManagerBridge.fromUri(SpoolingManagerBridge.java:160)\n"
+    };
+    answer::text(StatusCode::INTERNAL_SERVER_ERROR, words)
 }
 
 /// An hour from now, in Java's spelling of a local time.

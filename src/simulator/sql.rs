@@ -92,6 +92,12 @@ pub(super) fn query_id(text: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// The last string literal of a `kill_query`, if it is not the id: the message.
+pub(super) fn message(call: &str) -> Option<String> {
+    let message = call.rsplit('\'').nth(1)?;
+    (!is_query_id(message)).then(|| message.to_owned())
+}
+
 /// Whether a word has the shape `YYYYMMDD_HHMMSS_NNNNN_ccccc`.
 pub(super) fn is_query_id(word: &str) -> bool {
     let lengths = [8, 6, 5, 5];

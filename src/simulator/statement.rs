@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::answer::{self, Answer};
@@ -35,30 +35,46 @@ pub(super) enum Outcome {
     Stall,
 }
 
+impl Outcome {
+    /// Changes the answer, if there is one.
+    pub(super) fn map(self, change: impl FnOnce(Answer) -> Answer) -> Self {
+        match self {
+            Self::Answer(answer) => Self::Answer(change(answer)),
+            Self::DieInHead(answer) => Self::DieInHead(change(answer)),
+            Self::DieInPage(answer) => Self::DieInPage(change(answer)),
+            Self::Die | Self::Stall => self,
+        }
+    }
+}
+
 impl From<Answer> for Outcome {
     fn from(answer: Answer) -> Self {
         Self::Answer(answer)
     }
 }
 
-/// `HEAD /v1/statement`: are the credentials right?
-pub(super) fn head(coordinator: &Coordinator, headers: &HeaderMap, base: &Base) -> Answer {
-    if coordinator.options.version == Version::V435 {
-        return answer::error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
-    }
-    match login::user(coordinator, headers, base) {
-        Ok(_) => answer::empty(StatusCode::OK),
-        Err(refusal) => *refusal,
-    }
-}
-
-/// `POST /v1/statement`.
-pub(super) fn post(
+/// A request to `/v1/statement` itself.
+pub(super) fn answer(
     coordinator: &Coordinator,
+    method: &Method,
     headers: &HeaderMap,
     body: &Bytes,
     base: &Base,
 ) -> Outcome {
+    let is_new = coordinator.options.version == Version::V483;
+    match *method {
+        Method::POST => post(coordinator, headers, body, base),
+        // Are the credentials right?
+        Method::HEAD if is_new => match login::user(coordinator, headers, base) {
+            Ok(_) => answer::empty_json().into(),
+            Err(refusal) => (*refusal).into(),
+        },
+        _ if is_new => answer::not_allowed("HEAD,POST,OPTIONS").into(),
+        _ => answer::not_allowed("POST,OPTIONS").into(),
+    }
+}
+
+fn post(coordinator: &Coordinator, headers: &HeaderMap, body: &Bytes, base: &Base) -> Outcome {
     let user = match login::user(coordinator, headers, base) {
         Ok(user) => user,
         Err(refusal) => return Outcome::Answer(*refusal),
@@ -72,6 +88,7 @@ pub(super) fn post(
     let fault = fault.filter(|_| coordinator.plays_fault(&text, plan.script.times));
     let mut query = Query::new(coordinator.next_id(), plan, text, user);
     query.transaction = transaction(headers);
+    query.knows_transactions = headers.contains_key("x-trino-transaction-id");
     let offers_spooling =
         coordinator.options.spooling && coordinator.options.version == Version::V483;
     query.spooled_as = offers_spooling.then(|| spooling::chosen(headers)).flatten();
@@ -103,17 +120,23 @@ pub(super) async fn follow(
         }
         _ => return answer::no_such_path().into(),
     };
+    let is_new = coordinator.options.version == Version::V483;
+    if token.parse::<u64>().is_err() {
+        return answer::empty(StatusCode::NOT_FOUND).into();
+    }
+    if !matches!(*method, Method::GET | Method::HEAD | Method::DELETE) {
+        let head = if is_new { "HEAD," } else { "" };
+        return answer::not_allowed(&format!("{head}DELETE,GET,OPTIONS")).into();
+    }
     let Some((query, token)) = known(coordinator, context, id, slug, token) else {
         return not_found().into();
     };
     match (method, context) {
-        (&Method::GET, Context::Queued) => reply(coordinator.queued(&query, token, base).await),
-        (&Method::GET, Context::Executing) => {
-            reply(coordinator.executing(&query, token, base).await)
-        }
         (&Method::DELETE, _) => cancel(coordinator, &query).into(),
-        (&Method::HEAD, Context::Executing) => heartbeat(coordinator, &query).into(),
-        _ => answer::error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed").into(),
+        (&Method::HEAD, Context::Executing) if is_new => heartbeat(&query).into(),
+        // Any other HEAD is a GET whose body is thrown away, with all that the GET does.
+        (_, Context::Queued) => reply(coordinator.queued(&query, token, base).await),
+        (_, Context::Executing) => reply(coordinator.executing(&query, token, base).await),
     }
 }
 
@@ -151,14 +174,9 @@ fn partial_cancel(coordinator: &Coordinator, id: &str, slug: &str, token: &str) 
 }
 
 /// A sign of life from a client that is busy with what it has.
-fn heartbeat(coordinator: &Coordinator, query: &Query) -> Answer {
-    if coordinator.options.version == Version::V435 {
-        return answer::error(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed");
-    }
+fn heartbeat(query: &Query) -> Answer {
     query.life().last_sign = tokio::time::Instant::now();
-    let mut answer = answer::empty(StatusCode::OK);
-    answer::insert(&mut answer, CONTENT_TYPE, "application/json");
-    answer
+    answer::empty_json()
 }
 
 fn reply(reply: Reply) -> Outcome {

@@ -5,33 +5,28 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::answer::{self, Answer};
 use super::base::Base;
-use super::body::Body;
 use super::coordinator::Coordinator;
 use super::options::Version;
+use super::route::Request;
 use super::{inspect, slug};
 
 /// The cookie of every Trino's web UI.
 const COOKIE_NAME: &str = "Trino-UI-Token";
 
 /// Answers a request under `/ui`.
-pub(super) fn answer(
-    coordinator: &Coordinator,
-    method: &Method,
-    path: &str,
-    headers: &HeaderMap,
-    base: &Base,
-) -> Answer {
+pub(super) fn answer(coordinator: &Coordinator, request: &Request, base: &Base) -> Answer {
+    let (method, path, headers) = (&request.method, request.uri.path(), &request.headers);
     if let Some(api) = path.strip_prefix("/ui/api/") {
         if coordinator.options.ui_login && !is_logged_in(coordinator, headers) {
             return answer::unauthorized("Trino-Form-Login", "Unauthorized");
         }
-        return inspect::ui_api(coordinator, method, api);
+        return inspect::ui_api(coordinator, method, api, &request.body);
     }
     let is_new = coordinator.options.version == Version::V483;
     match (method, path) {
         (_, "/ui") => answer::see_other(&format!("{}/ui/", base.url())),
         (_, "/ui/") => answer::file("text/html", page(coordinator)),
-        (_, "/ui/auth/info") if is_new => answer::json(Body::of(auth_info(coordinator, headers))),
+        (_, "/ui/auth/info") if is_new => answer::json(auth_info(coordinator, headers)),
         (&Method::POST, "/ui/auth/login") if is_new => {
             with_cookie(coordinator, base, answer::empty(StatusCode::NO_CONTENT))
         }
@@ -85,7 +80,9 @@ fn page(coordinator: &Coordinator) -> String {
 fn auth_info(coordinator: &Coordinator, headers: &HeaderMap) -> String {
     let is_in = !coordinator.options.ui_login || is_logged_in(coordinator, headers);
     let kind = if coordinator.options.ui_login { "form" } else { "fixed" };
-    format!(r#"{{"authType":"{kind}","passwordAllowed":false,"authenticated":{is_in}}}"#)
+    format!(
+        r#"{{"authType":"{kind}","passwordAllowed":false,"authenticated":{is_in},"username":"admin"}}"#
+    )
 }
 
 /// The token of a login at this coordinator; another one does not know it.

@@ -1,7 +1,10 @@
 //! The simulator's own faults: what its script promises to break does break, and the strict client sees it.
 
-use sluice::simulator::{Options, Simulator};
+use std::time::Duration;
 
+use sluice::simulator::{Forwarded, Login, Options, Simulator};
+
+use crate::harness::chaos::{Chaos, Weather};
 use crate::harness::client::{Broken, Client};
 use crate::harness::trino::{trino, trino_with};
 use crate::harness::wait;
@@ -116,7 +119,7 @@ async fn a_full_coordinator_queues_then_refuses() {
 
 #[tokio::test]
 async fn a_query_that_nobody_polls_is_given_up() {
-    let abandon_after = std::time::Duration::from_millis(200);
+    let abandon_after = Duration::from_millis(200);
     let trino = trino_with(Options { abandon_after, ..Options::default() }).await;
     let client = Client::new(trino.url());
     let running = client.start("SELECT 1 /* sim: ending=hang */").await.unwrap();
@@ -137,4 +140,144 @@ async fn requests_are_remembered() {
     );
     assert_eq!(trino.counts().statements, 1);
     assert_eq!(trino.counts().polls as usize, seen.len() - 1);
+}
+
+#[tokio::test]
+async fn a_page_can_stall_in_its_midst() {
+    let trino = trino().await;
+    let client = Client::new(trino.url());
+    for ending in ["stall", "stall:page"] {
+        let sql = format!("SELECT 1 /* sim: running=0 at=0 ending={ending} */");
+        let mut running = client.start(sql).await.unwrap();
+        running
+            .advance_until(|page| page.next.as_ref().is_some_and(|next| !next.is_queued))
+            .await
+            .unwrap();
+        let waited = tokio::time::timeout(Duration::from_millis(100), running.advance()).await;
+        assert!(waited.is_err(), "{ending}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_poll_ends_when_the_query_does() {
+    let trino = trino().await;
+    let client = Client::new(trino.url());
+    let mut running =
+        client.start("SELECT 1 /* sim: queued=0 running=0 at=0 ending=hang */").await.unwrap();
+    running.advance().await.unwrap();
+    let next = running.next_uri();
+    let polls = trino.counts().polls;
+    let poll = tokio::spawn({
+        let (client, next) = (client.clone(), next.clone());
+        async move { client.get(&next).await }
+    });
+    wait::until("the poll is there", || trino.counts().polls > polls).await;
+    let cancelled = tokio::time::Instant::now();
+    assert_eq!(client.send(http::Method::DELETE, &next, "").await.unwrap().status, 204);
+    let page = poll.await.unwrap().unwrap().json().unwrap();
+    assert_eq!(page["error"]["errorName"], "USER_CANCELED");
+    assert!(cancelled.elapsed() < Duration::from_millis(900));
+}
+
+#[tokio::test]
+async fn segments_can_be_inline() {
+    let trino = trino_with(Options { spooling: true, ..Options::default() }).await;
+    let client = Client::new(trino.url()).with("x-trino-query-data-encoding", "json+zstd");
+    let rows = client.rows("SELECT 1 /* sim: pages=2 rows=5000 inline */").await;
+    assert_eq!(rows.len(), 10_000);
+    assert!(rows.iter().enumerate().all(|(at, row)| row[0] == at));
+    assert_eq!(trino.counts().segments, 0);
+}
+
+#[tokio::test]
+async fn a_password_is_asked_for_over_https_only() {
+    let login = Login::Password("secret".to_owned());
+    let forwarded = Forwarded::Accept;
+    let trino = trino_with(Options { login, forwarded, ..Options::default() }).await;
+    let client = Client::new(trino.url());
+    let plain = client.query("SELECT 1").await.unwrap_err();
+    assert_eq!(plain.status(), Some(403));
+    let own = trino.addr();
+    let secure = client.with("x-forwarded-proto", "https").expecting(format!("https://{own}"));
+    let Broken::Status(answer) = secure.query("SELECT 1").await.unwrap_err() else { panic!() };
+    assert_eq!((answer.status.as_u16(), answer.text().as_str()), (401, "Unauthorized"));
+    assert_eq!(answer.header("www-authenticate"), "Basic realm=\"Trino\"");
+    let known = secure.with("authorization", "Basic dGVzdDpzZWNyZXQ=").via(own);
+    assert_eq!(known.rows("SELECT 1").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_browser_login_goes_its_way() {
+    let (login, forwarded) = (Login::OAuth2, Forwarded::Accept);
+    let trino = trino_with(Options { login, forwarded, ..Options::default() }).await;
+    let base = format!("https://{}", trino.addr());
+    let client = Client::new(trino.url())
+        .with("x-forwarded-proto", "https")
+        .expecting(&base)
+        .via(trino.addr());
+    let Broken::Status(refused) = client.query("SELECT 1").await.unwrap_err() else { panic!() };
+    let challenge = refused.header("www-authenticate").to_owned();
+    let quoted: Vec<&str> = challenge.split('"').collect();
+    assert_eq!(quoted[0], "Bearer x_redirect_server=");
+    let (redirect, token) = (quoted[1], quoted[3]);
+    let issuer = client.get(redirect).await.unwrap();
+    let nonce = issuer.header("set-cookie").split(';').next().unwrap().to_owned();
+    let back = client.get(issuer.header("location")).await.unwrap();
+    let stranger = client.get(back.header("location")).await.unwrap();
+    assert_eq!(stranger.status, 400, "without the nonce");
+    let refused = client.get(token).await.unwrap().json().unwrap();
+    assert!(refused["error"].as_str().unwrap().starts_with("Authentication response could not"));
+    let browser = client.clone().with("cookie", &nonce);
+    assert_eq!(browser.get(back.header("location")).await.unwrap().status, 200);
+    let granted = client.get(token).await.unwrap().json().unwrap();
+    let bearer = format!("Bearer {}", granted["token"].as_str().unwrap());
+    assert_eq!(client.with("authorization", &bearer).rows("SELECT 1").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_ui_login_is_of_one_coordinator() {
+    let options = || Options { ui_login: true, ..Options::default() };
+    let (one, other) = (trino_with(options()).await, trino_with(options()).await);
+    let client = Client::new(one.url());
+    let refused = client.get("/ui/api/stats").await.unwrap();
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("www-authenticate")),
+        (401, "Trino-Form-Login")
+    );
+    let login = client.send(http::Method::POST, "/ui/auth/login", "{}").await.unwrap();
+    let cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert_eq!(client.with("cookie", &cookie).get("/ui/api/stats").await.unwrap().status, 200);
+    let stranger = Client::new(other.url()).with("cookie", &cookie);
+    assert_eq!(stranger.get("/ui/api/stats").await.unwrap().status, 401);
+}
+
+#[tokio::test]
+async fn headers_above_the_limit_are_refused() {
+    let trino = trino().await;
+    let client = Client::new(trino.url()).with("x-trino-client-info", &"x".repeat(9000));
+    assert_eq!(client.query("SELECT 1").await.unwrap_err().status(), Some(431));
+}
+
+#[tokio::test]
+async fn the_network_breaks_and_is_mended() {
+    let trino = trino().await;
+    let chaos = Chaos::before(trino.addr()).await;
+    let client = Client::new(chaos.url());
+    let sql = "SELECT 1 /* sim: pages=2 bytes=1MiB */";
+    assert_eq!(client.rows(sql).await.len(), 2 * 16 * 1024);
+    for weather in [Weather::Cut, Weather::Reset, Weather::ResetAfter(100_000)] {
+        chaos.turn(weather);
+        assert!(client.query(sql).await.unwrap_err().is_transport(), "{weather:?}");
+    }
+    chaos.turn(Weather::Stall);
+    let stalled = tokio::time::timeout(Duration::from_millis(100), client.query(sql)).await;
+    assert!(stalled.is_err());
+    chaos.turn(Weather::Dribble(20_000, Duration::from_millis(1)));
+    assert_eq!(client.rows(sql).await.len(), 2 * 16 * 1024);
+    chaos.restore();
+    assert_eq!(client.rows(sql).await.len(), 2 * 16 * 1024);
+    assert!(chaos.connections() > 4 && chaos.bytes() > 4 << 20);
+    chaos.close();
+    drop(client);
+    wait::until("all connections are gone", || chaos.open() == 0 && trino.counts().open == 0).await;
 }

@@ -31,13 +31,14 @@ def test_uris_of_all_pages(door):
 
 def test_name_instead_of_address(door):
     """A client that comes by a name gets that name back."""
-    port = door.url.rsplit(":", 1)[1]
-    named = {"Host": f"trino.example:{port}"}
+    origin = door.url.replace("127.0.0.1", "trino.example")
+    named = {"Host": origin.removeprefix("http://")}
     session = door.session()
     page = session.post(f"{door.url}/v1/statement", data="SELECT 1", headers={**wire.USER, **named}).json()
     while "nextUri" in page:
-        assert page["nextUri"].startswith(f"http://trino.example:{port}/v1/statement/")
-        path = page["nextUri"].removeprefix(f"http://trino.example:{port}")
+        # With several backends a gateway may put its marker before the path.
+        assert page["nextUri"].startswith(f"{origin}/")
+        path = page["nextUri"].removeprefix(origin)
         page = session.get(f"{door.url}{path}", headers={**wire.USER, **named}).json()
     assert page["stats"]["state"] == "FINISHED"
 

@@ -106,7 +106,7 @@ fn user(headers: &HeaderMap) -> Option<String> {
 
 /// The first line of a header under Trino's prefix, else under the alternate one.
 fn first(headers: &HeaderMap, names: [HeaderName; 2]) -> Option<&str> {
-    names.iter().find_map(|name| headers.get(name)).and_then(|value| value.to_str().ok())
+    names.into_iter().find_map(|name| headers.get(name)).and_then(|value| value.to_str().ok())
 }
 
 /// The text of a prepared statement: `name=urlencoded`, in lines or joined by commas. Those above 2 KiB may come as

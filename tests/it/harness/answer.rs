@@ -25,7 +25,7 @@ pub(crate) enum Broken {
     #[error("no answer to {0} within the deadline")]
     Late(String),
     #[error("status {} with {:?}", .0.status, .0.text())]
-    Status(Answer),
+    Status(Box<Answer>),
     /// The protocol was not kept.
     #[error("rule broken: {0}")]
     Rule(String),

@@ -1,5 +1,6 @@
 //! A TCP proxy that breaks the network on demand, and mends it.
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -124,16 +125,17 @@ async fn pass(
     mut weather: watch::Receiver<Weather>,
     counts: &Counts,
 ) {
-    let mut is_reset = is_broken(*weather.borrow()) && *weather.borrow() == Weather::Reset;
+    let mut is_reset = *weather.borrow() == Weather::Reset;
     if !is_broken(*weather.borrow()) {
         let Ok(server) = TcpStream::connect(upstream).await else { return };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        let (client, server) = (client.into_split(), server.into_split());
-        let (mut client, mut server) = (client, server);
+        let (mut client, mut server) = (client.into_split(), server.into_split());
         let up = copy(&mut client.0, &mut server.1, weather.clone(), None);
         let down = copy(&mut server.0, &mut client.1, weather.clone(), Some(counts));
         tokio::select! {
-            _ = async { tokio::join!(up, down) } => {}
+            // A client that has said all it has to say still wants its answer.
+            () = async { tokio::join!(up, pending::<()>()); } => {}
+            () = down => {}
             broken = weather.wait_for(|weather| is_broken(*weather)) => {
                 is_reset = broken.is_ok_and(|weather| *weather == Weather::Reset);
             }
@@ -167,7 +169,7 @@ async fn copy(
 ) {
     let (mut buffer, mut total) = (vec![0; 64 * 1024], 0);
     loop {
-        let Ok(read) = from.read(&mut buffer).await else { return };
+        let read = from.read(&mut buffer).await.unwrap_or(0);
         if read == 0 {
             let _ = to.shutdown().await;
             return;

@@ -97,7 +97,7 @@ impl Client {
     ) -> Result<Answer, Broken> {
         let uri =
             if target.starts_with('/') { format!("{}{target}", self.base) } else { target.into() };
-        let request = self.request(method, &uri, body.into())?;
+        let request = self.request(&method, &uri, body.into())?;
         let late = || Broken::Late(uri.clone());
         timeout(DEADLINE, self.exchange(request)).await.map_err(|_| late())?
     }
@@ -108,18 +108,18 @@ impl Client {
 
     fn request(
         &self,
-        method: Method,
+        method: &Method,
         uri: &str,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>, Broken> {
         let parsed: Uri = uri.parse().map_err(|_| Broken::Rule(format!("no URI: {uri}")))?;
         let host = parsed.authority().map(http::uri::Authority::as_str).unwrap_or_default();
         let path = parsed.path_and_query().map_or("/", |path| path.as_str());
-        let mut request = Request::builder().method(method.clone()).uri(path);
+        let mut request = Request::builder().method(method).uri(path);
         if !self.headers.iter().any(|(name, _)| name == "host") {
             request = request.header("host", host);
         }
-        if method == Method::POST {
+        if *method == Method::POST {
             request = request.header("content-type", "text/plain; charset=utf-8");
         }
         for (name, value) in &self.headers {
@@ -218,6 +218,12 @@ impl Running {
         self.next().expect("the query goes on").uri.clone()
     }
 
+    /// The URI whose answer is the last page.
+    pub(crate) fn asked(&self) -> &str {
+        let before = self.pages.len().checked_sub(2).and_then(|at| self.pages.get(at));
+        before.and_then(|page| page.next.as_ref()).map_or("", |next| &next.uri)
+    }
+
     /// Follows the nextUri once; whether the query goes on.
     pub(crate) async fn advance(&mut self) -> Result<bool, Broken> {
         let Some(next) = self.next().cloned() else { return Ok(false) };
@@ -313,10 +319,10 @@ impl Client {
         let content = bare.get(uri).await?;
         let acknowledged = bare.get(ack).await?;
         if content.status != 200 {
-            return Err(Broken::Status(content));
+            return Err(Broken::Status(content.into()));
         }
         if acknowledged.status != 200 {
-            return Err(Broken::Status(acknowledged));
+            return Err(Broken::Status(acknowledged.into()));
         }
         content.body()
     }

@@ -77,7 +77,7 @@ impl Page {
     /// Reads an answer; `bases` are the URLs under which its URIs may be.
     pub(crate) fn read(answer: Answer, bases: &[String]) -> Result<Self, Broken> {
         if answer.status != 200 {
-            return Err(Broken::Status(answer));
+            return Err(Broken::Status(answer.into()));
         }
         let kind = answer.header("content-type").to_owned();
         rule(kind == "application/json", || format!("Content-Type {kind}"))?;
