@@ -31,7 +31,8 @@ const RULES: usize = 100;
 const QUERIES: u32 = 10_000;
 
 fn page(rows: usize) -> Vec<u8> {
-    let data = vec![r#"[123456789,"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]"#; rows].join(",");
+    let data =
+        vec![r#"[123456789,"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]"#; rows].join(",");
     let id = "20261121_090000_00001_abcde";
     format!(
         r#"{{"id":"{id}","infoUri":"http://trino:8080/ui/query.html?{id}","nextUri":"http://trino:8080/v1/statement/executing/{id}/yslug/1","columns":[{{"name":"a","type":"bigint","typeSignature":{{"rawType":"bigint","arguments":[]}}}}],"data":[{data}],"stats":{{"state":"RUNNING","queued":false}},"warnings":[]}}"#

@@ -1,29 +1,40 @@
 //! Who runs where, and what the system says of it.
 
-use std::{fs, process::Command, thread};
+use std::{fs, process::Command, sync::OnceLock, thread};
 
 use crate::peers::Peer;
 
 /// The proxies' core.
-pub(crate) const PROXY_CORE: &str = "0";
+const PROXY_CORE: &str = "0";
 /// The core of load and coordinators.
 const LOAD_CORE: &str = "1";
 
-/// Whether proxies and load can have a core each.
-pub(crate) fn has_two_cores() -> bool {
-    thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+/// How many cores this process was given; asked for the first time before it is pinned to one of them.
+pub(crate) fn cores() -> usize {
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Moves this process to its core; must come before any thread starts.
 pub(crate) fn pin_self() {
     let pid = std::process::id().to_string();
-    if !has_two_cores() {
+    if cores() < 2 {
         return println!("One core only: load and proxies share it, latency means little.\n");
     }
     let pinned = Command::new("taskset").args(["-a", "-c", "-p", LOAD_CORE, &pid]).output();
     if !pinned.is_ok_and(|done| done.status.success()) {
         println!("taskset is missing: nothing is pinned to a core, ratios are less sure.\n");
     }
+}
+
+/// A proxy that is about to start on its core.
+pub(crate) fn command(program: &str) -> Command {
+    if cores() < 2 || Command::new("taskset").arg("--version").output().is_err() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("taskset");
+    command.args(["-c", PROXY_CORE, program]);
+    command
 }
 
 /// CPU time of all living threads of a process, in µs.
@@ -50,11 +61,15 @@ pub(crate) fn resident_mb(pid: u32) -> f64 {
 pub(crate) fn describe(peers: &[Peer]) -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
-    let cores = thread::available_parallelism().map_or(1, |cores| cores.get());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let mut lines = vec![
-        format!("- {cores} × {}, Linux {}", model.trim_matches([' ', ':', '\t']), kernel.trim()),
+        format!(
+            "- {} × {}, Linux {}",
+            cores(),
+            model.trim_matches([' ', ':', '\t']),
+            kernel.trim()
+        ),
         format!("- load before the run: {}", load.split(' ').next().unwrap_or_default()),
     ];
     lines.extend(

@@ -63,7 +63,7 @@ struct Pace {
 impl Options {
     fn pace(&self) -> Pace {
         if self.quick {
-            let short = Duration::from_millis(60);
+            let short = Duration::from_millis(150);
             return Pace { rounds: 1, warm: short, window: short };
         }
         let window = Duration::from_secs_f64(self.seconds);

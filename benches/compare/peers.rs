@@ -11,11 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use crate::{
-    load,
-    machine::{PROXY_CORE, has_two_cores},
-    wire::Wire,
-};
+use crate::{load, machine, wire::Wire};
 
 /// What is measured: a proxy, or no proxy.
 #[derive(Clone, Debug)]
@@ -170,15 +166,7 @@ fn spawn(
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("config.yaml");
     fs::write(&file, config).expect("a configuration");
-    let mut command = match has_two_cores() {
-        true => Command::new("taskset"),
-        false => Command::new("env"),
-    };
-    if has_two_cores() {
-        command.args(["-c", PROXY_CORE]);
-    }
-    let child = command
-        .arg(program)
+    let child = machine::command(program)
         .args(arguments(file.to_str().expect("a plain path")))
         .env("PATH", &path)
         .stdin(Stdio::null())

@@ -6,7 +6,6 @@
     clippy::indexing_slicing,
     reason = "a test that fails panics"
 )]
-
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
