@@ -23,7 +23,6 @@ use crate::{
     proxy::{Shared, plane, plane::Plane, port},
     queries::reaper,
     reload::{self, Reloading},
-    snapshot::Current,
     telemetry::logs::Logs,
 };
 
@@ -104,8 +103,8 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         cancel.clone(),
         &tasks,
     )?;
-    config_part.ready();
-    let shared = shared(&config, current.clone(), &metrics, &lifecycle);
+    config_part.done();
+    let shared = Arc::new(Shared::new(current.clone(), Arc::clone(&metrics), lifecycle.clone()));
     let status = ConfigStatus::new(Arc::clone(&metrics), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
     let addresses = Addresses {
@@ -143,7 +142,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     ));
     tasks.spawn(reaper::run(
         Arc::clone(&shared.table),
-        Arc::clone(&shared.bindings),
+        [Arc::clone(&shared.bindings), Arc::clone(&shared.challenged)],
         current,
         metrics,
         cancel.clone(),
@@ -153,7 +152,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let poke = watcher.as_ref().map(Watcher::poke);
     tasks.spawn(reload::wishes(wishes, poke.clone(), cancel.clone()));
     tasks.spawn(Reloading { config, control, status, logs }.run(watcher, read, cancel.clone()));
-    listeners_part.ready();
+    listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke })
 }
@@ -171,15 +170,6 @@ async fn bind(config: &Config) -> Result<Ports, StartError> {
 
 async fn listener(key: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|cause| StartError::Bind { key, address, cause })
-}
-
-fn shared(
-    config: &Config,
-    current: Current,
-    metrics: &Arc<Metrics>,
-    lifecycle: &Lifecycle,
-) -> Arc<Shared> {
-    Arc::new(Shared::new(config, current, Arc::clone(metrics), lifecycle.clone()))
 }
 
 fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {

@@ -13,7 +13,9 @@ use crate::{
     admin::client::{self, Command as Mark},
     app,
     config::{self, command, model::LogFormat},
+    demo,
     lifecycle::Signals,
+    simulator,
     telemetry::logs::{self, Format},
 };
 
@@ -32,6 +34,8 @@ pub struct Cli {
 enum Command {
     /// Run the gateway.
     Serve(File),
+    /// Show the main job: simulated coordinators, one of them asleep, and what to try.
+    Demo(demo::Args),
     /// Check a configuration: every problem with its line; exit 1 if there is one.
     Check(File),
     /// Print the JSON Schema of the configuration.
@@ -48,6 +52,8 @@ enum Command {
         #[arg(long)]
         url: String,
     },
+    /// Run a coordinator that speaks Trino's protocol without being one, until Ctrl-C.
+    Simulator(simulator::Args),
 }
 
 #[derive(Args, Debug)]
@@ -85,6 +91,7 @@ const fn version() -> &'static str {
 pub fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse().command {
         Command::Serve(file) => serve(&file.config),
+        Command::Demo(args) => control()?.block_on(demo::run(args)),
         Command::Check(file) => {
             let good = command::check_command(&file.config, &mut io::stdout())?;
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -98,6 +105,13 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Deactivate(backend) => mark(&backend, Mark::Deactivate),
         Command::Healthcheck { url } => {
             Ok(client::tell(control()?.block_on(client::healthcheck(&url))))
+        }
+        Command::Simulator(args) => {
+            let tell = |url: &str| {
+                let _ = writeln!(io::stdout(), "a simulated coordinator at {url}");
+            };
+            control()?.block_on(simulator::serve(args, tell))?;
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod app;
 pub mod backends;
 pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod lifecycle;
 mod living;
 pub mod metrics;

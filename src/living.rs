@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use sluice_routing::GroupName;
+
 use crate::{
     lifecycle::Lifecycle,
     metrics::{BackendGauge, InFlight, Living},
@@ -33,12 +35,21 @@ impl Living for Alive {
                 count,
             }));
         }
+        rows.extend(
+            counts
+                .into_iter()
+                .filter(|(name, _)| snapshot.group(name).is_none())
+                .flat_map(of_removed),
+        );
         rows
     }
 
     fn backends(&self) -> Vec<BackendGauge> {
         let snapshot = self.current.load();
-        let at_work = snapshot.backends.values().filter(|backend| !backend.retired);
+        let at_work = snapshot
+            .backends
+            .values()
+            .filter(|backend| !backend.retired || backend.live.load.get() > 0);
         at_work
             .map(|backend| BackendGauge {
                 group: backend.group.as_str().into(),
@@ -61,6 +72,20 @@ impl Living for Alive {
     fn ready(&self) -> bool {
         self.lifecycle.is_ready()
     }
+}
+
+/// A removed group goes on being counted until its last query has ended.
+fn of_removed((name, counted): (GroupName, [u64; STATES.len()])) -> impl Iterator<Item = InFlight> {
+    let (namespace, xtrinode) = name.as_str().split_once("--").unwrap_or(("", name.as_str()));
+    let (group, namespace, xtrinode): (Arc<str>, Arc<str>, Arc<str>) =
+        (name.as_str().into(), namespace.into(), xtrinode.into());
+    STATES.iter().zip(counted).map(move |(state, count)| InFlight {
+        group: Arc::clone(&group),
+        namespace: Arc::clone(&namespace),
+        xtrinode: Arc::clone(&xtrinode),
+        state,
+        count,
+    })
 }
 
 fn word(state: BackendState) -> &'static str {

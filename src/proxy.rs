@@ -7,12 +7,10 @@
 use std::sync::Arc;
 
 use crate::{
-    config::model::Config,
     lifecycle::Lifecycle,
     metrics::Metrics,
     queries::{Bindings, Ledger, Table},
     snapshot::Current,
-    trino::client_base::ClientBase,
 };
 
 pub(crate) mod answers;
@@ -48,8 +46,10 @@ pub struct Shared {
     pub table: Arc<Table>,
     /// Queries that count.
     pub ledger: Arc<Ledger>,
-    /// Transactions and OAuth2 exchanges.
+    /// Transactions.
     pub bindings: Arc<Bindings>,
+    /// OAuth2 exchanges, apart: their number is up to strangers.
+    pub challenged: Arc<Bindings>,
     /// Ids that a backend has just denied.
     pub(crate) search: search::Search,
     /// Who served which asset of the web UI.
@@ -60,8 +60,8 @@ pub struct Shared {
     pub lifecycle: Lifecycle,
     /// Ids made before this time (Unix seconds) may be queries of the process that this one replaces.
     pub(crate) adopts_until: i64,
-    /// `data.externalUrl`, taken apart once.
-    pub(crate) external: Option<ClientBase>,
+    /// Set once every backend has been probed, or waited for in vain, since the start.
+    pub(crate) heard: std::sync::OnceLock<()>,
     /// The name of this replica.
     pub(crate) instance: Arc<str>,
     /// When the process began, for `uptime`.
@@ -73,24 +73,20 @@ const OVERLAP_SECONDS: i64 = 60;
 
 impl Shared {
     /// An empty table and ledger around the present snapshot.
-    pub fn new(
-        config: &Config,
-        current: Current,
-        metrics: Arc<Metrics>,
-        lifecycle: Lifecycle,
-    ) -> Self {
+    pub fn new(current: Current, metrics: Arc<Metrics>, lifecycle: Lifecycle) -> Self {
         let table = Arc::<Table>::default();
         Self {
             current,
             table,
             ledger: Arc::default(),
             bindings: Arc::default(),
+            challenged: Arc::default(),
             search: search::Search::default(),
             assets: ui::Assets::default(),
             metrics,
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,
-            external: config.data.external_url.as_deref().and_then(ClientBase::parse),
+            heard: std::sync::OnceLock::new(),
             instance: instance(),
             started: tokio::time::Instant::now(),
         }

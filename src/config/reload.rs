@@ -11,7 +11,13 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
     let changed = [
         ("data.bind", old.data.bind != new.data.bind),
         ("data.sharePort", old.data.share_port != new.data.share_port),
+        ("data.maxConnections", old.data.max_connections != new.data.max_connections),
         ("data.workers", old.data.workers != new.data.workers),
+        ("upstream.connectTimeout", old.upstream.connect_timeout != new.upstream.connect_timeout),
+        (
+            "upstream.poolIdleTimeout",
+            old.upstream.pool_idle_timeout != new.upstream.pool_idle_timeout,
+        ),
         ("metrics.bind", old.metrics.bind != new.metrics.bind),
         ("health.bind", old.health.bind != new.health.bind),
         ("admin.bind", old.admin.bind != new.admin.bind),

@@ -1,3 +1,5 @@
+//! Phases, readiness and the way out, under a clock that the tests move.
+
 use std::{future, time::Duration};
 
 use tokio::{task::JoinHandle, time::Instant};

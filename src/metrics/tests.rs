@@ -1,3 +1,5 @@
+//! The page of metrics against its golden file, and what each count means.
+
 use std::{fs, path::Path, time::Duration};
 
 use sluice_routing::StatementKind;

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// When nothing is known of when capacity comes, half a minute is what XTrinode tells its clients.
-const RETRY_AFTER_SECONDS: u32 = 30;
+pub(crate) const RETRY_AFTER_SECONDS: u32 = 30;
 
 /// The newest Trino that was tried; named where no backend has told its own version.
 const DEFAULT_VERSION: &str = "483";

@@ -13,6 +13,7 @@ use tokio::{
 use tower::Service;
 
 use crate::{
+    config::model::Data,
     proxy::{
         answers,
         core::{Core, Stops},
@@ -32,6 +33,10 @@ const LONGEST_HEAD: usize = (1 << 20) + (64 << 10);
 /// Longer than the first probe of a backend that is there, shorter than any client's patience.
 const FIRST_WORDS: Duration = Duration::from_secs(3);
 
+/// When the port has closed, a request may already be on its way on a connection that looks idle, or has just been
+/// accepted: closing that one would fail its client.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Between two looks at the probes' results.
 const GLANCE: Duration = Duration::from_millis(10);
 
@@ -41,10 +46,14 @@ pub(crate) async fn serve(core: Arc<Core>, routes: Router, accepted: Accepted, s
     let _open = core.shared.metrics.connection();
     let data = core.shared.current.load().config.data.clone();
     let Ok(mut socket) = TcpStream::from_std(socket) else { return };
-    let mut client = peer;
+    let mut client = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     if data.proxy_protocol {
         match timeout(data.header_timeout.get(), preface::read(&mut socket)).await {
-            Ok(Ok(named)) => client = named.unwrap_or(peer),
+            // Anybody else could name a trusted proxy as himself.
+            Ok(Ok(named)) if vouches(&data, client) => client = named.unwrap_or(client),
+            Ok(Ok(_)) => {
+                return tracing::debug!(event = "connection_refused", %peer, "not a trusted proxy");
+            }
             Ok(Err(error)) => {
                 return tracing::debug!(event = "connection_refused", %peer, %error, "no PROXY header");
             }
@@ -70,16 +79,26 @@ pub(crate) async fn serve(core: Arc<Core>, routes: Router, accepted: Accepted, s
         .max_buf_size(LONGEST_HEAD)
         .serve_connection(io, service);
     let mut connection = pin!(connection);
+    let finish = async {
+        stops.finish.cancelled().await;
+        sleep(LAST_WORDS).await;
+    };
     tokio::select! {
         biased;
         () = stops.cut.cancelled() => return,
         outcome = connection.as_mut() => return ended(peer, outcome),
-        () = stops.finish.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = finish => connection.as_mut().graceful_shutdown(),
     }
     tokio::select! {
         () = stops.cut.cancelled() => {}
         outcome = connection.as_mut() => ended(peer, outcome),
     }
+}
+
+/// Whether a PROXY header of that peer is believed: any, unless trusted proxies are named.
+fn vouches(data: &Data, peer: SocketAddr) -> bool {
+    data.trusted_proxies.is_empty()
+        || data.trusted_proxies.iter().any(|net| net.contains(&peer.ip()))
 }
 
 fn ended(peer: SocketAddr, outcome: Result<(), hyper::Error>) {
@@ -91,6 +110,9 @@ fn ended(peer: SocketAddr, outcome: Result<(), hyper::Error>) {
 /// A gateway that has just started takes statements before its probes have spoken; they wait for these, so that a
 /// rolling restart refuses nobody. Afterwards it costs a glance.
 async fn first_words(core: &Core) {
+    if core.shared.heard.get().is_some() {
+        return;
+    }
     let heard = async {
         while !core.shared.current.load().has_heard_all() {
             sleep(GLANCE).await;
@@ -98,6 +120,8 @@ async fn first_words(core: &Core) {
     };
     // Who has not spoken by then counts as unreachable.
     let _ = timeout(FIRST_WORDS, heard).await;
+    // Once: a backend that a reload adds holds nobody up.
+    let _ = core.shared.heard.set(());
 }
 
 async fn answer(
@@ -114,9 +138,11 @@ async fn answer(
     let mut request = request.map(Body::new);
     let exchange = match routes::open(&core, client, &mut request) {
         Ok(exchange) => Arc::new(exchange),
-        Err(why) => return answers::text(StatusCode::BAD_REQUEST, &why),
+        Err(why) => {
+            stage.idle();
+            return answers::text(StatusCode::BAD_REQUEST, &why);
+        }
     };
-    let keeps_alive = !core.shared.lifecycle.is_draining();
     request.extensions_mut().insert(Arc::clone(&exchange));
     let mut answer = match routes.call(request).await {
         Ok(answer) => answer,
@@ -127,7 +153,8 @@ async fn answer(
     if let Ok(trace) = HeaderValue::from_str(exchange.trace.trace_id()) {
         headers.insert(X_TRACE_ID, trace);
     }
-    if !keeps_alive {
+    // Asked last: a long poll that began before the drain must ask its client to leave, too.
+    if core.shared.lifecycle.is_draining() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     exchange.close_with(answer, stage)

@@ -19,12 +19,14 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
     time::{Instant, Sleep, sleep_until},
 };
 
 const IDLE: u8 = 0;
 const HEAD: u8 = 1;
 const BUSY: u8 = 2;
+const BROKEN: u8 = 3;
 
 /// The limits of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +48,12 @@ impl Stage {
 
     /// Its answer has been given.
     pub(crate) fn idle(&self) {
-        self.0.store(IDLE, Ordering::Relaxed);
+        let _ = self.0.compare_exchange(BUSY, IDLE, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Its answer broke off: no end that looks like a clean one may follow.
+    pub(crate) fn broken(&self) {
+        self.0.store(BROKEN, Ordering::Relaxed);
     }
 
     fn get(&self) -> u8 {
@@ -54,9 +61,23 @@ impl Stage {
     }
 }
 
-/// A socket that ends itself when its client is too slow.
+/// A connection that can end in a way that no client takes for a clean end.
+pub(crate) trait Reset {
+    /// Its end will be a reset.
+    fn reset(&self);
+}
+
+impl Reset for TcpStream {
+    fn reset(&self) {
+        // Where it cannot be had, the framing of HTTP/1.1 still tells.
+        let _ = self.set_zero_linger();
+    }
+}
+
+/// A socket that ends itself when its client is too slow, and with a reset when its answer broke off: to a client of
+/// HTTP/1.0 the end of the connection is the end of the page.
 #[derive(Debug)]
-pub(crate) struct Guarded<S> {
+pub(crate) struct Guarded<S: Reset> {
     socket: S,
     limits: Limits,
     stage: Arc<Stage>,
@@ -65,7 +86,15 @@ pub(crate) struct Guarded<S> {
     writing: Alarm,
 }
 
-impl<S> Guarded<S> {
+impl<S: Reset> Drop for Guarded<S> {
+    fn drop(&mut self) {
+        if self.stage.get() == BROKEN {
+            self.socket.reset();
+        }
+    }
+}
+
+impl<S: Reset> Guarded<S> {
     pub(crate) fn new(socket: S, limits: Limits, stage: Arc<Stage>) -> Self {
         Self {
             socket,
@@ -126,7 +155,7 @@ impl Alarm {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + Reset + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -155,7 +184,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> Guarded<S> {
+impl<S: AsyncWrite + Reset + Unpin> Guarded<S> {
     fn written<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -174,7 +203,7 @@ impl<S: AsyncWrite + Unpin> Guarded<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncWrite + Reset + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -204,7 +233,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+        let this = self.get_mut();
+        if this.stage.get() == BROKEN {
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut this.socket).poll_shutdown(cx)
     }
 }
 
@@ -213,6 +246,10 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
     use super::*;
+
+    impl Reset for tokio::io::DuplexStream {
+        fn reset(&self) {}
+    }
 
     const LIMITS: Limits = Limits {
         idle: Duration::from_secs(360),

@@ -50,6 +50,8 @@ pub(crate) struct Exchange {
     pub(crate) trace: TraceContext,
     /// Whether the backend is told of that trace by us, since the client told nothing.
     pub(crate) adds_trace: bool,
+    /// Whether the client named a trace.
+    pub(crate) came_with_trace: bool,
     /// Closed when the answer ends.
     pub(crate) account: Account,
 }
@@ -66,6 +68,7 @@ pub(crate) struct Account {
     upstream_micros: AtomicU64,
     status: AtomicU16,
     ended: AtomicBool,
+    gone: AtomicBool,
 }
 
 impl Account {
@@ -81,6 +84,7 @@ impl Account {
             upstream_micros: AtomicU64::new(0),
             status: AtomicU16::new(CLIENT_LEFT),
             ended: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
         }
     }
 
@@ -110,6 +114,11 @@ impl Account {
         self.upstream_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
+    /// Says that the client has left, whatever is answered.
+    pub(crate) fn client_left(&self) {
+        self.gone.store(true, Ordering::Relaxed);
+    }
+
     /// The head of the answer goes out now.
     fn answered(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
@@ -126,11 +135,8 @@ impl Account {
 impl Account {
     /// Counts the request; what it counted is told.
     fn close(&self) -> (u16, Duration) {
-        let status = if self.ended.load(Ordering::Relaxed) {
-            self.status.load(Ordering::Relaxed)
-        } else {
-            CLIENT_LEFT
-        };
+        let answered = self.ended.load(Ordering::Relaxed) && !self.gone.load(Ordering::Relaxed);
+        let status = if answered { self.status.load(Ordering::Relaxed) } else { CLIENT_LEFT };
         let took = self.started.elapsed();
         let answered = match self.reason.get() {
             Some(reason) if status == 503 => Answered::Unavailable(*reason),
@@ -177,6 +183,11 @@ impl Exchange {
         if is_quiet { line!(debug) } else { line!(info) }
     }
 
+    /// The trace that polls without one of their own continue; none where no backend was told of any.
+    pub(crate) fn trace_of_query(&self) -> Option<http::HeaderValue> {
+        self.trace.header().filter(|_| self.adds_trace || self.came_with_trace)
+    }
+
     /// Gives the answer a body that closes the account at its end.
     pub(crate) fn close_with(
         self: Arc<Self>,
@@ -220,7 +231,11 @@ impl http_body::Body for Accounted {
         match &frame {
             Some(Ok(_)) => self.note_end(),
             // A broken answer counts with the status that its head had: that is what the client saw.
-            Some(Err(_)) | None => self.exchange.account.ended.store(true, Ordering::Relaxed),
+            Some(Err(_)) => {
+                self.stage.broken();
+                self.exchange.account.ended.store(true, Ordering::Relaxed);
+            }
+            None => self.exchange.account.ended.store(true, Ordering::Relaxed),
         }
         Poll::Ready(frame)
     }

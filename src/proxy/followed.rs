@@ -14,10 +14,11 @@ use http::{
 };
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use sluice_routing::{QueryId, query_id_of};
+use sluice_routing::{BackendName, QueryId, query_id_of};
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
+    backends::passive,
     metrics::{ErrorKind, Lookup, Operation, Retry, Unavailable},
     proxy::{
         answers,
@@ -47,9 +48,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_BODY: usize = 64 * 1024;
 
 /// A request about a query, ready to be sent any number of times.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Followed {
     pub(crate) id: QueryId,
+    /// That of the path, unless the query now goes on elsewhere under another id.
+    pub(crate) marker: Option<BackendName>,
     pub(crate) kind: Kind,
     pub(crate) method: Method,
     pub(crate) path: PathAndQuery,
@@ -117,13 +120,13 @@ async fn follow(
         return answers::not_found();
     };
     let id = core.shared.table.present_id(asked);
-    let followed = match Followed::read(request, asked, id, kind).await {
+    let followed = match Followed::read(&core, &exchange, request, asked, id, kind).await {
         Ok(followed) => followed,
         Err(refusal) => return *refusal,
     };
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match owner::find(&core.shared, &core.shared.current.load(), &exchange, id) {
+        match followed.owner(&core) {
             Owner::Known(backend, query) => {
                 core.shared.metrics.route_lookup(if query.is_some() {
                     Lookup::Hit
@@ -134,20 +137,27 @@ async fn follow(
             }
             Owner::OneOf(backends) => {
                 core.shared.metrics.route_lookup(Lookup::Fallback);
-                return seek(&core, &exchange, backends, &followed).await;
+                if let Some(answer) = seek(&core, &exchange, backends, &followed).await {
+                    return answer;
+                }
             }
             Owner::Nobody => {
                 core.shared.metrics.route_lookup(Lookup::Miss);
                 return answers::not_found();
             }
-            Owner::NotYetKnown if Instant::now() >= deadline => return nobody_to_ask(&exchange),
-            Owner::NotYetKnown => sleep(PAUSE).await,
+            Owner::NotYetKnown => {}
         }
+        if Instant::now() >= deadline {
+            return nobody_to_ask(&exchange);
+        }
+        sleep(PAUSE).await;
     }
 }
 
 impl Followed {
     async fn read(
+        core: &Core,
+        exchange: &Exchange,
         request: Request<Body>,
         asked: QueryId,
         id: QueryId,
@@ -155,15 +165,12 @@ impl Followed {
     ) -> Result<Self, Box<Response>> {
         let (mut parts, body) = request.into_parts();
         clean_request(&mut parts.headers);
-        let path = match parts.uri.path_and_query() {
-            Some(path) if asked == id => path.clone(),
-            // The client knows the query by the id that it had before it was sent again.
-            Some(path) => {
-                PathAndQuery::try_from(path.as_str().replace(asked.as_str(), id.as_str()))
-                    .map_err(|_| Box::new(answers::not_found()))?
-            }
-            None => return Err(Box::new(answers::not_found())),
-        };
+        let path = parts.uri.path_and_query();
+        let path = path
+            .and_then(|path| {
+                if asked == id { Some(path.clone()) } else { renamed(core, path, asked, id, kind) }
+            })
+            .ok_or_else(|| Box::new(answers::not_found()))?;
         let body = if parts.method == Method::GET || parts.method == Method::HEAD {
             Bytes::new()
         } else {
@@ -174,13 +181,44 @@ impl Followed {
             };
             whole.to_bytes()
         };
-        Ok(Self { id, kind, method: parts.method, path, headers: parts.headers, body })
+        let marker = exchange.marker.clone().filter(|_| asked == id);
+        Ok(Self { id, marker, kind, method: parts.method, path, headers: parts.headers, body })
+    }
+
+    fn owner(&self, core: &Core) -> Owner {
+        let snapshot = core.shared.current.load();
+        owner::find_with(&core.shared, &snapshot, self.marker.as_ref(), self.id)
     }
 
     fn may_repeat(&self, failure: &Failure) -> bool {
         failure.nothing_sent()
             || (matches!(failure, Failure::Lost(_))
                 && matches!(self.method, Method::GET | Method::HEAD))
+    }
+
+    /// Whether it may be the request at which a coordinator begins the query.
+    fn is_first_poll(&self) -> bool {
+        self.kind == Kind::Queued && self.method == Method::GET
+    }
+
+    fn is_of_the_chain(&self) -> bool {
+        self.kind != Kind::Query
+    }
+
+    /// What is asked of a backend that may be the owner: the request itself, unless a backend that does not know
+    /// the query would answer it as the owner does (Trino's `DELETE /v1/query/{id}` is 204 for any id).
+    fn question(&self) -> Self {
+        if self.is_of_the_chain() || matches!(self.method, Method::GET | Method::HEAD) {
+            return self.clone();
+        }
+        let path = PathAndQuery::try_from(format!("/v1/query/{}", self.id));
+        let path = path.unwrap_or_else(|_| self.path.clone());
+        Self { method: Method::GET, path, body: Bytes::new(), ..self.clone() }
+    }
+
+    /// Whether that status says that the backend does not know the query: 404, and 410 below `/v1/query`.
+    fn is_denied_by(&self, status: StatusCode) -> bool {
+        status == StatusCode::NOT_FOUND || (!self.is_of_the_chain() && status == StatusCode::GONE)
     }
 
     fn page(&self, query: Option<&Query>) -> Page {
@@ -191,6 +229,20 @@ impl Followed {
             Kind::PartialCancel | Kind::Query => Page::None,
         }
     }
+}
+
+/// The path for a client that knows the query by the id that it had before it was sent again.
+fn renamed(
+    core: &Core,
+    path: &PathAndQuery,
+    asked: QueryId,
+    id: QueryId,
+    kind: Kind,
+) -> Option<PathAndQuery> {
+    if kind == Kind::Query {
+        return path.as_str().replace(asked.as_str(), id.as_str()).try_into().ok();
+    }
+    core.shared.table.get(id)?.entrance()?.try_into().ok()
 }
 
 /// Asks the owner, again and again while it cannot be reached, and passes its answer on.
@@ -204,54 +256,80 @@ async fn ask(
     account_for(core, exchange, backend, query.as_deref());
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match attempt(core, exchange, backend, query.as_deref(), followed).await {
+        let failure = match attempt(core, exchange, backend, query.as_deref(), followed).await {
             Ok((plan, answer)) => {
                 return deliver(core, exchange, backend, query, followed, plan, answer).await;
             }
-            Err(failure) if followed.may_repeat(&failure) && Instant::now() + PAUSE < deadline => {
-                backend.live.metrics.retried(Retry::Connect);
-                sleep(PAUSE).await;
-            }
-            Err(failure) => return forward::failed(core, exchange, &backend.group, &failure),
+            Err(failure) => failure,
+        };
+        if followed.is_first_poll()
+            && failure.nothing_sent()
+            && let Some(query) = &query
+            && let Some(answer) = resend::before_first_poll(core, exchange, backend, query).await
+        {
+            return answer;
         }
+        if !followed.may_repeat(&failure) || Instant::now() + PAUSE >= deadline {
+            return forward::failed(core, exchange, &backend.group, &failure);
+        }
+        backend.live.metrics.retried(Retry::Connect);
+        sleep(PAUSE).await;
     }
 }
 
-/// Asks backends of unknown coordinator id one by one; who does not say 404 is the owner.
+/// Asks backends of unknown coordinator id one by one; the one that knows the query is its owner. `None` where one
+/// of them could not be asked yet.
 async fn seek(
     core: &Arc<Core>,
     exchange: &Arc<Exchange>,
     backends: Vec<Arc<Backend>>,
     followed: &Followed,
-) -> Response {
-    let suffix = followed.id.suffix();
-    let _alone = core.shared.search.alone(suffix).await;
-    if let Owner::Known(backend, query) =
-        owner::find(&core.shared, &core.shared.current.load(), exchange, followed.id)
-    {
-        return ask(core, exchange, &backend, query, followed).await;
+) -> Option<Response> {
+    let _alone = core.shared.search.alone(followed.id.suffix()).await;
+    if let Owner::Known(backend, query) = followed.owner(core) {
+        return Some(ask(core, exchange, &backend, query, followed).await);
     }
+    let question = followed.question();
+    let path = question.path.as_str();
     let mut unheard = false;
-    for backend in backends.into_iter().take(search::MOST_BACKENDS) {
-        if core.shared.search.has_missed(&backend.name, suffix) {
+    let unasked = |backend: &Arc<Backend>| !core.shared.search.has_missed(&backend.name, path);
+    for backend in backends.into_iter().filter(unasked).take(search::MOST_BACKENDS) {
+        if !core.shared.search.may_ask(&backend.group) {
+            return None;
+        }
+        let answer = match attempt(core, exchange, &backend, None, &question).await {
+            Ok(answer) => answer,
+            Err(failure) => {
+                unheard |= !failure.refused();
+                continue;
+            }
+        };
+        if question.is_denied_by(answer.1.status()) {
+            core.shared.search.missed(&backend.name, path);
             continue;
         }
-        if !core.shared.search.may_ask(&backend.group) {
-            unheard = true;
-            break;
-        }
-        match attempt(core, exchange, &backend, None, followed).await {
-            Ok((_, answer)) if answer.status() == StatusCode::NOT_FOUND => {
-                core.shared.search.missed(&backend.name, suffix)
-            }
-            Ok((plan, answer)) => {
-                account_for(core, exchange, &backend, None);
-                return deliver(core, exchange, &backend, None, followed, plan, answer).await;
-            }
-            Err(failure) => unheard |= !failure.nothing_sent(),
-        }
+        return Some(found(core, exchange, &backend, followed, &question, answer).await);
     }
-    if unheard { nobody_to_ask(exchange) } else { answers::not_found() }
+    (!unheard).then(answers::not_found)
+}
+
+/// The owner's answer to the question, or to the request itself where the question was another one.
+async fn found(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backend: &Arc<Backend>,
+    followed: &Followed,
+    question: &Followed,
+    (plan, answer): (Plan, http::Response<Incoming>),
+) -> Response {
+    if answer.status().is_success() {
+        passive::learned(backend, followed.id.suffix());
+    }
+    if question.method != followed.method {
+        return ask(core, exchange, backend, None, followed).await;
+    }
+    account_for(core, exchange, backend, None);
+    deliver(core, exchange, backend, None, followed, plan, answer).await
 }
 
 fn account_for(core: &Core, exchange: &Exchange, backend: &Backend, query: Option<&Query>) {
@@ -269,7 +347,14 @@ async fn attempt(
     followed: &Followed,
 ) -> Result<(Plan, http::Response<Incoming>), Failure> {
     let plan = Plan::new(exchange, backend, followed.page(query));
-    let answer = send(core, exchange, backend, query, followed, &plan).await?;
+    let polled = query.filter(|_| followed.is_of_the_chain());
+    // Said before the first byte goes: whoever leaves in the midst of it leaves it said.
+    polled.inspect(|query| query.poll_begins());
+    let answer = send(core, exchange, backend, query, followed, &plan).await;
+    if answer.as_ref().is_err_and(Failure::nothing_sent) {
+        polled.inspect(|query| query.poll_not_sent());
+    }
+    let answer = answer?;
     if followed.kind != Kind::Executing
         || !answer.headers().contains_key(X_TRINO_QUERY_DATA_ENCODING)
     {
@@ -331,7 +416,7 @@ async fn deliver(
     answer: http::Response<Incoming>,
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
-    forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
+    forward::clean_answer(&mut parts, plan.patch.as_deref());
     core.shared.challenges(exchange, backend, &mut parts.headers);
     if let Some(query) = &query {
         note(query, followed, parts.status);

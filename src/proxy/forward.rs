@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
-    header::{ACCEPT_ENCODING, HOST, LOCATION, WWW_AUTHENTICATE},
+    header::{ACCEPT_ENCODING, HOST, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
     uri::PathAndQuery,
 };
 use hyper::body::Incoming;
@@ -104,7 +104,9 @@ fn origins(mode: Mode, base: &ClientBase, backend: &Backend) -> Vec<String> {
             backend.url.authority.as_str(),
             &backend.url.base_path,
         ),
-        Mode::Forwarded | Mode::Host => uris::own_bases(base.scheme.as_str(), &base.authority, ""),
+        Mode::Forwarded | Mode::Host => {
+            uris::own_bases(base.scheme.as_str(), &base.authority, &base.prefix)
+        }
     }
 }
 
@@ -203,12 +205,16 @@ pub(crate) async fn send(
     outcome
 }
 
-/// The head of an answer on its way to the client: hop-by-hop headers out, URIs in headers corrected.
-pub(crate) fn clean_answer(headers: &mut HeaderMap, patch: Option<&Patch>) {
-    hop_by_hop(headers);
+/// The head of an answer on its way to the client: hop-by-hop headers out, URIs in headers corrected, and a 503
+/// says when to come again (promise 1).
+pub(crate) fn clean_answer(head: &mut http::response::Parts, patch: Option<&Patch>) {
+    hop_by_hop(&mut head.headers);
+    if head.status == StatusCode::SERVICE_UNAVAILABLE && !head.headers.contains_key(RETRY_AFTER) {
+        head.headers.insert(RETRY_AFTER, HeaderValue::from(answers::RETRY_AFTER_SECONDS));
+    }
     let Some(patch) = patch else { return };
     for name in [LOCATION, WWW_AUTHENTICATE] {
-        correct(headers, &name, patch);
+        correct(&mut head.headers, &name, patch);
     }
 }
 

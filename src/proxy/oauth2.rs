@@ -95,7 +95,7 @@ fn place(
     if let Some(only) = ui::only(exchange) {
         return Ok(only);
     }
-    let bound = clue.names.iter().find_map(|name| backends.get(&shared.bindings.owner(name)?));
+    let bound = clue.names.iter().find_map(|name| backends.get(&shared.challenged.owner(name)?));
     let nonce = || cookies::nonces(headers).find_map(|name| backends.get(&name));
     let claimed = match clue.step {
         Step::Callback => bound.or_else(nonce),
@@ -124,7 +124,7 @@ impl Shared {
             for line in lines.filter_map(|line| line.to_str().ok()) {
                 clue::names_in_challenge(line)
                     .iter()
-                    .for_each(|name| self.bindings.bind(name, &backend.name));
+                    .for_each(|name| self.challenged.bind(name, &backend.name));
             }
         }
         forward::correct(headers, &WWW_AUTHENTICATE, &here(exchange, backend));
@@ -135,7 +135,7 @@ impl Shared {
 pub(crate) fn login_begins(shared: &Shared, backend: &Backend, headers: &HeaderMap) {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     if let Some(name) = location.and_then(clue::name_in_redirect) {
-        shared.bindings.bind(&name, &backend.name);
+        shared.challenged.bind(&name, &backend.name);
     }
 }
 

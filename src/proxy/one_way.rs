@@ -89,7 +89,7 @@ pub(crate) async fn to(
     match forward::send(&core.upstream, exchange, backend, request, within).await {
         Ok(answer) => {
             let (mut parts, body) = answer.into_parts();
-            forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
+            forward::clean_answer(&mut parts, plan.patch.as_deref());
             core.shared.challenges(exchange, backend, &mut parts.headers);
             Response::from_parts(parts, Body::new(body))
         }

@@ -5,12 +5,12 @@
 
 use std::sync::Arc;
 
-use sluice_routing::QueryId;
+use sluice_routing::{BackendName, QueryId};
 
 use crate::{
     proxy::{Shared, exchange::Exchange},
     queries::Query,
-    snapshot::{Backend, BackendState, Snapshot},
+    snapshot::{Backend, Snapshot},
 };
 
 /// What is known of an id's owner.
@@ -26,20 +26,27 @@ pub(crate) enum Owner {
     NotYetKnown,
 }
 
-/// Looks an id up.
+/// Looks up the id that a request names.
 pub(crate) fn find(
     shared: &Shared,
     snapshot: &Snapshot,
     exchange: &Exchange,
     id: QueryId,
 ) -> Owner {
+    find_with(shared, snapshot, exchange.marker.as_ref(), id)
+}
+
+/// Looks an id up; a marker that belongs to another id must not be given.
+pub(crate) fn find_with(
+    shared: &Shared,
+    snapshot: &Snapshot,
+    marker: Option<&BackendName>,
+    id: QueryId,
+) -> Owner {
     let query = shared.table.get(id);
-    if let Some(backend) =
-        exchange.marker.as_ref().and_then(|name| snapshot.bound(name, id.suffix()))
-    {
-        let query = query.filter(|query| {
-            query.backend == backend.name || Some(&query.backend) == exchange.marker.as_ref()
-        });
+    if let Some(backend) = marker.and_then(|name| snapshot.bound(name, id.suffix())) {
+        let query =
+            query.filter(|query| query.backend == backend.name || Some(&query.backend) == marker);
         return Owner::Known(Arc::clone(backend), query);
     }
     if let Some(query) = query
@@ -52,20 +59,17 @@ pub(crate) fn find(
     {
         return Owner::Known(Arc::clone(backend), None);
     }
-    candidates(shared, snapshot, id)
+    candidates(snapshot, id)
 }
 
-fn candidates(shared: &Shared, snapshot: &Snapshot, id: QueryId) -> Owner {
+/// Who is not known to be another process; one that cannot be reached now may be the owner still.
+fn candidates(snapshot: &Snapshot, id: QueryId) -> Owner {
     let all = || snapshot.backends.values();
     if all().any(|backend| backend.last_check.is_none()) {
         return Owner::NotYetKnown;
     }
     let asked: Vec<Arc<Backend>> = all()
-        .filter(|backend| {
-            backend.coordinator.is_none_or(|coordinator| coordinator == id.suffix())
-                && backend.state != BackendState::Unhealthy
-        })
-        .filter(|backend| !shared.search.has_missed(&backend.name, id.suffix()))
+        .filter(|backend| backend.coordinator.is_none_or(|coordinator| coordinator == id.suffix()))
         .cloned()
         .collect();
     if asked.is_empty() { Owner::Nobody } else { Owner::OneOf(asked) }

@@ -6,7 +6,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,9 +14,9 @@ use std::{
     time::Duration,
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,15 @@ const BACKLOG: i32 = 4096;
 
 /// After a failed `accept` (out of file descriptors, mostly) nothing better can be done than to wait for some to go.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// Silence after which a peer is asked whether it lives; a quarter of a minute finds the dead within one.
+pub(crate) const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// Between two such questions.
+pub(crate) const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Questions without an answer after which the connection ends.
+pub(crate) const KEEPALIVE_RETRIES: u32 = 3;
 
 /// A client's connection on its way to a data thread.
 #[derive(Debug)]
@@ -60,6 +69,14 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// A peer that lost its power says nothing more: without probes its connection, and what it counts for, stay for ever.
+pub(crate) fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES)
 }
 
 /// Binds the data port; without `share` a port that is taken is an error, even by a socket that would share it.
@@ -99,33 +116,41 @@ pub(crate) async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => seat(&seats, stream, peer, permit),
+            Ok((stream, peer)) => seat(&seats, stream.into_std(), peer, permit),
             Err(error) => {
                 tracing::warn!(event = "accept_failed", %error, "cannot accept a connection");
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
-    empty(&listener, &seats, &permits);
+    empty(listener, &seats, &permits);
 }
 
-/// Takes what has already connected: closing the port on it would reset it.
-fn empty(listener: &TcpListener, seats: &[Seat], permits: &Arc<Semaphore>) {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+/// Takes what has already connected: closing the port on it would reset it. The system itself is asked, since tokio
+/// may not have heard yet of those who came last.
+fn empty(listener: TcpListener, seats: &[Seat], permits: &Arc<Semaphore>) {
+    let Ok(listener) = listener.into_std() else { return };
     while let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
-        let std::task::Poll::Ready(Ok((stream, peer))) = listener.poll_accept(&mut context) else {
-            return;
-        };
-        seat(seats, stream, peer, permit);
+        let Ok((stream, peer)) = listener.accept() else { return };
+        seat(seats, stream.set_nonblocking(true).map(|()| stream), peer, permit);
     }
 }
 
-fn seat(seats: &[Seat], stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+fn seat(
+    seats: &[Seat],
+    stream: io::Result<TcpStream>,
+    peer: SocketAddr,
+    permit: OwnedSemaphorePermit,
+) {
     let Some(seat) = seats.iter().min_by_key(|seat| seat.open.load(Ordering::Relaxed)) else {
         return;
     };
     // Without it a page's last segment waits for the client's delayed acknowledgement: a third of the throughput.
-    let ready = stream.set_nodelay(true).and_then(|()| stream.into_std());
+    let ready = stream.and_then(|stream| {
+        stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
+        Ok(stream)
+    });
     match ready {
         Ok(socket) => {
             let place = Place::take(&seat.open);

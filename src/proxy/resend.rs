@@ -1,7 +1,8 @@
-//! A queued page that says SERVER_STARTING_UP is withheld, and its statement sent again, once (promise 7).
+//! A statement whose query certainly never ran is sent again, and its client goes on under a new id (promise 7).
 //!
-//! A coordinator that has just started takes a POST and fails the query at its first poll; the query never ran.
-//! Only pages without a `nextUri` are held back, and no more than 64 KiB of one: anything longer passes.
+//! A coordinator that has just started takes a POST and fails the query at its first poll with SERVER_STARTING_UP:
+//! that page is withheld, once. Only pages without a `nextUri` are held back, and no more than 64 KiB of one:
+//! anything longer passes. And a coordinator that dies before the first poll reached it never began the query.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,9 +17,9 @@ use crate::{
     proxy::{
         core::Core,
         exchange::Exchange,
-        statement::{self, Chosen},
+        statement::{self, Chosen, Place},
     },
-    queries::Query,
+    queries::{Query, query::Statement},
     snapshot::Backend,
     trino::page::Reader,
 };
@@ -106,19 +107,50 @@ async fn again(
     backend: &Arc<Backend>,
     query: &Arc<Query>,
 ) -> Option<Response> {
-    let statement = query.statement().filter(|statement| !statement.in_transaction)?;
     // Once: whatever the second one says is said to the client.
-    query.forget_statement();
+    let statement = query.take_statement()?;
     let chosen = Chosen::other_than(exchange, backend, statement.user.as_deref())?;
-    let lease = query.take_lease();
-    let about = query.about.clone();
+    let why = "coordinator is still starting: the statement is sent again";
+    send(core, exchange, query, chosen, statement, Place::Last, why).await
+}
+
+/// Sends the statement of a query that no poll ever reached to another backend, since its own cannot be reached;
+/// `None` where there is no other, or where the query may have begun.
+pub(crate) async fn before_first_poll(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    backend: &Arc<Backend>,
+    query: &Arc<Query>,
+) -> Option<Response> {
+    if query.may_have_been_polled() {
+        return None;
+    }
+    let user = query.about.user.as_deref();
+    let chosen = Chosen::other_than(exchange, backend, user)
+        .filter(|chosen| chosen.backend.name != backend.name)?;
+    let statement = query.take_statement()?;
+    let why = "coordinator was lost before the first poll: the statement is sent elsewhere";
+    send(core, exchange, query, chosen, statement, Place::Same, why).await
+}
+
+async fn send(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    query: &Arc<Query>,
+    chosen: Chosen,
+    statement: Arc<Statement>,
+    place: Place,
+    why: &'static str,
+) -> Option<Response> {
     tracing::info!(
         event = "upstream_retry",
-        backend = backend.name.as_ref(),
+        backend = query.backend.as_ref(),
         query_id = query.id.as_str(),
         trace_id = exchange.trace.trace_id(),
-        "coordinator is still starting: the statement is sent again"
+        "{why}"
     );
+    let (about, lease) = (query.about.clone(), query.take_lease());
+    let instead_of = Some((Arc::clone(query), place));
     let forwarded = statement::forward_statement(
         Arc::clone(core),
         Arc::clone(exchange),
@@ -126,7 +158,7 @@ async fn again(
         statement,
         about,
         lease,
-        Some(Arc::clone(query)),
+        instead_of,
     );
     let answer = Box::pin(forwarded).await;
     (answer.status() == StatusCode::OK).then_some(answer)

@@ -13,6 +13,7 @@ use axum::{
     routing::{any, get},
 };
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery};
+use sluice_routing::query_id_of;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -159,13 +160,14 @@ pub(crate) fn open(
     let config = &snapshot.config;
     let trusted =
         |address: IpAddr| config.data.trusted_proxies.iter().any(|net| net.contains(&address));
+    let external = config.data.external_url.as_deref().and_then(ClientBase::parse);
     let base = ClientBase::of(&Asked {
         uri: request.uri(),
         headers: request.headers(),
         tls: false,
         trusted: trusted(peer.ip()),
         local: config.data.bind,
-        external: core.shared.external.as_ref(),
+        external: external.as_ref(),
     });
     let path = request.uri().path();
     let below = base.strip(path);
@@ -178,16 +180,27 @@ pub(crate) fn open(
         *request.uri_mut() = stripped;
     }
     let headers = request.headers();
+    let came_with_trace = headers.contains_key(TRACEPARENT);
+    let continued = if came_with_trace { None } else { trace_of(core, request.uri()) };
     Ok(Exchange {
         client: client_address(peer.ip(), headers, trusted),
         request_id: RequestId::of(headers),
-        trace: TraceContext::of(headers),
-        adds_trace: config.telemetry.generate_when_absent && !headers.contains_key(TRACEPARENT),
+        trace: continued.unwrap_or_else(|| TraceContext::of(headers)),
+        adds_trace: !came_with_trace
+            && (config.telemetry.generate_when_absent || continued.is_some()),
+        came_with_trace,
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
         base,
         marker,
         snapshot,
     })
+}
+
+/// The trace of the POST that began the query which a path names: clients send it there only (peers L16).
+fn trace_of(core: &Core, uri: &Uri) -> Option<TraceContext> {
+    let id = query_id_of(uri.path(), uri.query())?;
+    let query = core.shared.table.get(id)?;
+    query.about.traceparent.as_ref().and_then(TraceContext::of_value)
 }
 
 /// The last hop that no trusted proxy vouches for (observability.md 5: the rightmost untrusted one).
@@ -196,8 +209,11 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: impl Fn(IpAddr) ->
         return peer;
     }
     let lines = headers.get_all(X_FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
-    let hops: Vec<IpAddr> =
-        lines.flat_map(|line| line.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    let hops: Vec<IpAddr> = lines
+        .flat_map(|line| line.split(','))
+        .filter_map(|hop| hop.trim().parse::<IpAddr>().ok())
+        .map(|hop| hop.to_canonical())
+        .collect();
     hops.iter()
         .rev()
         .copied()

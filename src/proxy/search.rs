@@ -1,5 +1,8 @@
 //! The bounded search for the owner of an id that nothing points at: few backends, few times a second, one at a
 //! time for each coordinator id, and misses are remembered (peers G14: bogus ids must not be amplified).
+//!
+//! A miss concerns the very path that was asked: a wrong slug or a forgotten query says nothing of the other queries
+//! of the same coordinator.
 
 use std::{
     sync::{Arc, Mutex},
@@ -22,10 +25,14 @@ const MISS: Duration = Duration::from_secs(30);
 /// Bogus ids come in any number; above this many the old ones go first.
 const MOST_REMEMBERED: usize = 10_000;
 
+/// A path by its hash, so that no slug is kept.
+type Fingerprint = u64;
+
 /// What is known of searches under way and of those that found nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
-    misses: DashMap<(BackendName, CoordinatorId), Instant, ahash::RandomState>,
+    misses: DashMap<(BackendName, Fingerprint), Instant, ahash::RandomState>,
+    hasher: ahash::RandomState,
     flights: DashMap<CoordinatorId, Arc<tokio::sync::Mutex<()>>, ahash::RandomState>,
     budgets: DashMap<GroupName, Mutex<Budget>, ahash::RandomState>,
 }
@@ -37,18 +44,20 @@ struct Budget {
 }
 
 impl Search {
-    /// Whether that backend has just said that it has no query of that coordinator id.
-    pub(crate) fn has_missed(&self, backend: &BackendName, id: CoordinatorId) -> bool {
-        self.misses.get(&(backend.clone(), id)).is_some_and(|at| at.elapsed() < MISS)
+    /// Whether that backend has just said that it knows nothing of that path.
+    pub(crate) fn has_missed(&self, backend: &BackendName, path: &str) -> bool {
+        let asked = (backend.clone(), self.hasher.hash_one(path));
+        self.misses.get(&asked).is_some_and(|at| at.elapsed() < MISS)
     }
 
     /// Remembers such an answer.
-    pub(crate) fn missed(&self, backend: &BackendName, id: CoordinatorId) {
+    pub(crate) fn missed(&self, backend: &BackendName, path: &str) {
         if self.misses.len() >= MOST_REMEMBERED {
             self.misses.retain(|_, at| at.elapsed() < MISS);
         }
         if self.misses.len() < MOST_REMEMBERED {
-            self.misses.insert((backend.clone(), id), Instant::now());
+            let asked = (backend.clone(), self.hasher.hash_one(path));
+            self.misses.insert(asked, Instant::now());
         }
     }
 
@@ -85,11 +94,11 @@ mod tests {
         assert_eq!((0..30).filter(|_| search.may_ask(&group)).count(), 10);
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(search.may_ask(&group));
-        let (backend, id) =
-            (BackendName::parse("a").unwrap(), CoordinatorId::parse("zhg55").unwrap());
-        search.missed(&backend, id);
-        assert!(search.has_missed(&backend, id));
+        let backend = BackendName::parse("a").unwrap();
+        search.missed(&backend, "/v1/query/q1");
+        assert!(search.has_missed(&backend, "/v1/query/q1"));
+        assert!(!search.has_missed(&backend, "/v1/query/q2"));
         tokio::time::advance(MISS).await;
-        assert!(!search.has_missed(&backend, id));
+        assert!(!search.has_missed(&backend, "/v1/query/q1"));
     }
 }

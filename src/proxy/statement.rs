@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, uri::PathAndQuery};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sluice_routing::{QueryId, StatementKind};
 
@@ -63,16 +64,25 @@ pub(crate) async fn submit(
     dispatch(core, exchange, parts.headers, body, &asked).await
 }
 
+/// Of a statement that is too large, so much is read and thrown away: a client that is still sending when its
+/// connection closes never reads the 413.
+const MOST_DISCARDED: u64 = 64 << 20;
+
 /// Why a statement's body could not be taken.
 enum Refused {
     TooLarge(u64),
     Slow,
+    Left,
     Broken,
 }
 
 impl Refused {
     fn answer(&self, core: &Core, exchange: &Exchange) -> Response {
-        core.shared.metrics.error(ErrorKind::BadRequest, exchange.account.label());
+        if matches!(self, Self::Left) {
+            exchange.account.client_left();
+        } else {
+            core.shared.metrics.error(ErrorKind::BadRequest, exchange.account.label());
+        }
         match self {
             Self::TooLarge(most) => answers::text(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -81,37 +91,60 @@ impl Refused {
             Self::Slow => {
                 answers::text(StatusCode::REQUEST_TIMEOUT, "the statement did not arrive in time")
             }
-            Self::Broken => answers::text(
+            Self::Left => answers::text(
                 StatusCode::BAD_REQUEST,
                 "the statement's body ended before its announced end",
             ),
+            Self::Broken => {
+                answers::text(StatusCode::BAD_REQUEST, "the statement's body is not well-formed")
+            }
         }
     }
 }
 
 /// Reads the statement; every chunk must come within `patience`.
-async fn collect(body: Body, most: u64, patience: Duration) -> Result<Bytes, Refused> {
-    let limit = usize::try_from(most).unwrap_or(usize::MAX);
-    let mut body = Limited::new(body, limit);
+async fn collect(mut body: Body, most: u64, patience: Duration) -> Result<Bytes, Refused> {
+    if body.size_hint().lower() > most.saturating_add(MOST_DISCARDED) {
+        return Err(Refused::TooLarge(most));
+    }
     let mut whole: Vec<Bytes> = Vec::new();
+    let mut size = 0_u64;
     loop {
         let frame = match tokio::time::timeout(patience, body.frame()).await {
             Err(_) => return Err(Refused::Slow),
             Ok(None) => break,
-            Ok(Some(Err(error))) if error.is::<LengthLimitError>() => {
-                return Err(Refused::TooLarge(most));
-            }
+            Ok(Some(Err(error))) if is_departure(&error) => return Err(Refused::Left),
             Ok(Some(Err(_))) => return Err(Refused::Broken),
             Ok(Some(Ok(frame))) => frame,
         };
-        if let Ok(chunk) = frame.into_data() {
-            whole.push(chunk);
+        let Ok(chunk) = frame.into_data() else { continue };
+        size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        match size {
+            _ if size <= most => whole.push(chunk),
+            _ if size <= most.saturating_add(MOST_DISCARDED) => whole.clear(),
+            _ => return Err(Refused::TooLarge(most)),
         }
+    }
+    if size > most {
+        return Err(Refused::TooLarge(most));
     }
     Ok(match whole.len() {
         1 => whole.swap_remove(0),
         _ => whole.concat().into(),
     })
+}
+
+/// Whether a body ended because its connection did.
+fn is_departure(error: &axum::Error) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            return error.kind() != std::io::ErrorKind::InvalidData
+                && error.kind() != std::io::ErrorKind::InvalidInput;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// Decides, takes the permit, forwards.
@@ -147,9 +180,18 @@ async fn dispatch(
         kind: asked.kind,
         accepted: exchange.account.started(),
         user: asked.user.as_deref().map(Arc::from),
-        traceparent: exchange.trace.header(),
+        traceparent: exchange.trace_of_query(),
     };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, lease, None).await
+}
+
+/// What a statement that takes the place of a lost one may still become.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    /// All that a first one may.
+    Same,
+    /// Nothing: it is not sent again.
+    Last,
 }
 
 /// Sends a statement until some backend has answered, and gives that answer on.
@@ -160,7 +202,7 @@ pub(crate) async fn forward_statement(
     statement: Arc<Statement>,
     about: About,
     lease: Option<Lease>,
-    instead_of: Option<Arc<Query>>,
+    instead_of: Option<(Arc<Query>, Place)>,
 ) -> Response {
     loop {
         let backend = Arc::clone(&chosen.backend);
@@ -187,8 +229,10 @@ pub(crate) async fn forward_statement(
         return match outcome {
             Ok(answer) => {
                 let group = chosen.group.name.clone();
-                let newcomer =
-                    Newcomer { about, group, lease, statement: Some(statement), instead_of };
+                let is_last = matches!(instead_of, Some((_, Place::Last)));
+                let statement = (!is_last).then_some(statement);
+                let instead_of = instead_of.map(|(old, _)| old);
+                let newcomer = Newcomer { about, group, lease, statement, instead_of };
                 deliver(&core, exchange, backend, answer, newcomer)
             }
             Err(failure) => {
@@ -245,7 +289,7 @@ fn deliver(
     newcomer: Newcomer,
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
-    forward::clean_answer(&mut parts.headers, plan.patch.as_deref());
+    forward::clean_answer(&mut parts, plan.patch.as_deref());
     core.shared.challenges(&exchange, &backend, &mut parts.headers);
     if parts.status != StatusCode::OK {
         // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
@@ -292,7 +336,7 @@ async fn kill(
         kind: StatementKind::Utility,
         accepted: exchange.account.started(),
         user: asked.user.as_deref().map(Arc::from),
-        traceparent: exchange.trace.header(),
+        traceparent: exchange.trace_of_query(),
     };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await
 }

@@ -15,7 +15,11 @@ use hyper_util::{
 use thiserror::Error;
 use tokio::time::timeout;
 
-use crate::{config::model::Upstream as Settings, metrics::UpstreamError};
+use crate::{
+    config::model::Upstream as Settings,
+    metrics::UpstreamError,
+    proxy::port::{KEEPALIVE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES},
+};
 
 /// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
 const MOST_HEADERS: usize = 1024;
@@ -51,6 +55,9 @@ impl Upstream {
     pub(crate) fn new(settings: &Settings) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.set_keepalive(Some(KEEPALIVE));
+        connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
+        connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         connector.set_connect_timeout(Some(settings.connect_timeout.get()));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -82,6 +89,11 @@ impl Failure {
     /// Whether certainly no byte of the request was sent.
     pub(crate) fn nothing_sent(&self) -> bool {
         matches!(self, Self::Connect(_))
+    }
+
+    /// Whether nobody listens there, as opposed to somebody who does not answer.
+    pub(crate) fn refused(&self) -> bool {
+        self.nothing_sent() && self.kind() != UpstreamError::Timeout
     }
 
     /// The value of the metric's label `error_type`.

@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     exchange: Arc<Exchange>,
     backend: Arc<Backend>,
     subject: Subject,
+    /// Whether the query takes the place of another one.
+    is_successor: bool,
     next_noted: bool,
     state_noted: bool,
     ended: bool,
@@ -75,6 +77,7 @@ impl Watch {
             exchange,
             backend,
             subject,
+            is_successor: false,
             next_noted: false,
             state_noted: false,
             ended: false,
@@ -94,6 +97,9 @@ impl Watch {
         if let Some(next) = head.next_uri.as_deref().filter(|_| !self.next_noted) {
             self.next_noted = true;
             query.next_is(statement_path(next));
+            if self.is_successor {
+                query.enter_by(statement_path(next));
+            }
         }
         if head.verdict == Verdict::Final && !self.ended {
             self.ended = true;
@@ -148,7 +154,7 @@ impl Watch {
         self.subject = Subject::Known(query, streaming);
     }
 
-    fn enter(&self, id: QueryId, newcomer: Newcomer) -> Arc<Query> {
+    fn enter(&mut self, id: QueryId, newcomer: Newcomer) -> Arc<Query> {
         let Newcomer { about, group, lease, statement, instead_of } = newcomer;
         about.metrics.query_event(QueryEvent::Routed);
         let query = Query::new(id, self.backend.name.clone(), group, about, lease);
@@ -157,6 +163,7 @@ impl Watch {
         }
         let query = self.shared.table.insert(query);
         if let Some(old) = instead_of {
+            self.is_successor = true;
             old.succeed_by(id);
         }
         query

@@ -3,14 +3,18 @@
 //! Transactions live in the memory of one coordinator; an OAuth2 exchange is polled where its 401 was made. Both
 //! are kept for a bounded time and a bounded number: these ids come from outside.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use dashmap::DashMap;
 use sluice_routing::BackendName;
 use tokio::time::Instant;
 
-/// Above this many the oldest knowledge goes: an attacker may ask for any number of challenges.
+/// Above this many nothing new is bound until old ties have gone: anybody may ask for any number of challenges. Each
+/// kind has a map of its own, so that challenges cannot keep transactions out.
 const MOST: usize = 100_000;
+
+/// A full map is searched for old ties at most so often: the search costs a walk over all of it.
+const SEARCH: Duration = Duration::from_secs(1);
 
 /// Trino ends an idle transaction after 5 minutes (`transaction.idle-timeout`) and an OAuth2 challenge after 15.
 const KEPT: Duration = Duration::from_secs(15 * 60);
@@ -19,6 +23,7 @@ const KEPT: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug, Default)]
 pub struct Bindings {
     names: DashMap<String, Bound, ahash::RandomState>,
+    searched: Mutex<Option<Instant>>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,11 +36,19 @@ impl Bindings {
     /// Ties a name to a backend, or renews the tie.
     pub fn bind(&self, name: &str, backend: &BackendName) {
         if self.names.len() >= MOST {
-            self.forget_old(Instant::now());
+            self.make_room(Instant::now());
         }
         if self.names.len() < MOST {
             self.names
                 .insert(name.to_owned(), Bound { backend: backend.clone(), used: Instant::now() });
+        }
+    }
+
+    fn make_room(&self, now: Instant) {
+        let Ok(mut searched) = self.searched.try_lock() else { return };
+        if searched.is_none_or(|last| now.saturating_duration_since(last) >= SEARCH) {
+            *searched = Some(now);
+            self.forget_old(now);
         }
     }
 

@@ -38,9 +38,11 @@ pub struct Query {
     latest: AtomicU64,
     seen: Mutex<Instant>,
     streaming: AtomicU32,
+    polls: AtomicU32,
     spooled: AtomicBool,
     running: AtomicBool,
     successor: OnceLock<QueryId>,
+    entrance: OnceLock<Box<str>>,
 }
 
 /// What is known of a query from its POST.
@@ -82,6 +84,8 @@ pub enum Ending {
     Gone,
     /// Nobody asked for it any more.
     Abandoned,
+    /// The process that it ran in has ended.
+    Lost,
 }
 
 impl Query {
@@ -103,9 +107,11 @@ impl Query {
             latest: AtomicU64::new(0),
             seen: Mutex::new(Instant::now()),
             streaming: AtomicU32::new(0),
+            polls: AtomicU32::new(0),
             spooled: AtomicBool::new(false),
             running: AtomicBool::new(false),
             successor: OnceLock::new(),
+            entrance: OnceLock::new(),
         }
     }
 
@@ -182,6 +188,27 @@ impl Query {
         self.statement.lock().ok().and_then(|kept| kept.clone())
     }
 
+    /// Takes the statement out to send it again; only one caller gets it, and none that belongs to a transaction.
+    pub fn take_statement(&self) -> Option<Arc<Statement>> {
+        let mut kept = self.statement.lock().ok()?;
+        kept.take_if(|statement| !statement.in_transaction)
+    }
+
+    /// A request for its `nextUri` is about to be sent: from now on its coordinator may run it.
+    pub fn poll_begins(&self) {
+        self.polls.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// No byte of that request was sent after all.
+    pub fn poll_not_sent(&self) {
+        self.polls.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Whether a request for its `nextUri` may have reached its coordinator.
+    pub fn may_have_been_polled(&self) -> bool {
+        self.polls.load(Ordering::SeqCst) > 0
+    }
+
     /// From the first executing page on nothing is sent again.
     pub fn forget_statement(&self) {
         if let Ok(mut kept) = self.statement.lock() {
@@ -199,16 +226,20 @@ impl Query {
         self.lease.lock().ok().and_then(|mut lease| lease.take())
     }
 
-    /// Gives a lease back that no successor took.
-    pub fn return_lease(&self, lease: Lease) {
-        if let Ok(mut place) = self.lease.lock() {
-            *place = Some(lease);
-        }
-    }
-
     /// The id that this query goes on under, if it was sent again.
     pub fn successor(&self) -> Option<QueryId> {
         self.successor.get().copied()
+    }
+
+    /// Keeps the path of its first `nextUri`: requests for the query whose place it took are sent there, since a
+    /// slug belongs to one query.
+    pub fn enter_by(&self, path: &str) {
+        let _ = self.entrance.set(path.into());
+    }
+
+    /// The path of its first `nextUri`, if it took the place of another query.
+    pub fn entrance(&self) -> Option<&str> {
+        self.entrance.get().map(|path| &**path)
     }
 
     /// Whether its answers carry spooled segments.
@@ -246,7 +277,7 @@ fn outcome(ending: &Ending) -> (QueryStatus, Option<&PageError>) {
         Ending::Page(Some(error)) if error.name == "USER_CANCELED" => (QueryStatus::Canceled, None),
         Ending::Page(Some(error)) => (QueryStatus::Error, Some(error)),
         Ending::Canceled => (QueryStatus::Canceled, None),
-        Ending::Gone | Ending::Abandoned => (QueryStatus::Abandoned, None),
+        Ending::Gone | Ending::Abandoned | Ending::Lost => (QueryStatus::Abandoned, None),
     }
 }
 

@@ -1,17 +1,18 @@
 //! The task that ends abandoned queries and forgets ended ones.
 //!
-//! Abandoned is what nobody has polled or kept alive for `queries.abandonAfter` while no page of it streams;
+//! A query whose coordinator process has ended is lost, whoever asks for it. Abandoned is what nobody has polled or kept alive for `queries.abandonAfter` while no page of it streams;
 //! Trino gives such a query up after the same time by itself, so nothing is cancelled here.
 
 use std::{sync::Arc, time::Duration};
 
+use sluice_routing::CoordinatorId;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     metrics::{Evicted, Metrics},
     queries::{Bindings, Ending, Table},
-    snapshot::Current,
+    snapshot::{Current, Snapshot},
 };
 
 /// Often enough that an abandoned query leaves the gauge within a tenth of the shortest sensible setting.
@@ -20,7 +21,7 @@ const ROUND: Duration = Duration::from_secs(5);
 /// Walks the table until it is cancelled.
 pub async fn run(
     table: Arc<Table>,
-    bindings: Arc<Bindings>,
+    bindings: [Arc<Bindings>; 2],
     current: Current,
     metrics: Arc<Metrics>,
     stop: CancellationToken,
@@ -31,10 +32,9 @@ pub async fn run(
             () = stop.cancelled() => return,
             _ = rounds.tick() => {}
         }
-        let settings = current.load().config.queries.clone();
         let now = Instant::now();
-        sweep(&table, now, settings.abandon_after.get(), settings.remember_for.get(), &metrics);
-        bindings.forget_old(now);
+        sweep(&table, now, &current.load(), &metrics);
+        bindings.iter().for_each(|ties| ties.forget_old(now));
     }
 }
 
@@ -45,21 +45,25 @@ fn round(current: &Current) -> Duration {
     ROUND.min(shortest / 10).max(Duration::from_millis(10))
 }
 
-fn sweep(
-    table: &Table,
-    now: Instant,
-    abandon_after: Duration,
-    remember_for: Duration,
-    metrics: &Metrics,
-) {
+fn sweep(table: &Table, now: Instant, snapshot: &Snapshot, metrics: &Metrics) {
+    let settings = &snapshot.config.queries;
     table.retain(|query| {
         let silence = query.silence(now);
-        if query.is_in_flight() {
-            if silence >= abandon_after && query.end(&Ending::Abandoned) {
-                metrics.evicted(Evicted::Ttl);
-            }
-            return true;
+        if !query.is_in_flight() {
+            return silence < settings.remember_for.get();
         }
-        silence < remember_for
+        if has_ended(snapshot, query.id.suffix()) {
+            query.end(&Ending::Lost);
+        } else if silence >= settings.abandon_after.get() && query.end(&Ending::Abandoned) {
+            metrics.evicted(Evicted::Ttl);
+        }
+        true
     });
+}
+
+/// Whether that coordinator process is known, and known to have ended: another one answers behind its backend. One
+/// that is not known may be so new that no probe has met it yet.
+fn has_ended(snapshot: &Snapshot, process: CoordinatorId) -> bool {
+    let owner = snapshot.coordinators.get(&process).and_then(|name| snapshot.backends.get(name));
+    owner.is_some_and(|backend| backend.coordinator != Some(process))
 }

@@ -256,6 +256,9 @@ impl Coordinator {
         let mut stats = query.stats(life, state, Instant::now());
         // A queued page knows nothing of the splits yet.
         stats.progress = None;
+        // Every page says how the result will come, from the POST's answer on.
+        let mut headers = query.plan.script.headers.clone();
+        headers.extend(query.spooled_as.map(spooling::header));
         Draft {
             id: &query.id,
             base,
@@ -267,7 +270,7 @@ impl Coordinator {
             stats,
             failure,
             update: None,
-            headers: query.plan.script.headers.clone(),
+            headers,
         }
         .finish()
     }
@@ -288,14 +291,15 @@ impl Coordinator {
         let is_reading = life.end.is_none() && state != "FINISHED" && query.plan.pages() > 0;
         let mut headers = query.plan.headers.clone();
         headers.extend(life.headers.iter().cloned());
-        let (rows, encoding) = match query.spooled_as {
+        let encoding = query.spooled_as.filter(|_| query.plan.pages() > 0);
+        headers.extend(encoding.map(spooling::header));
+        let rows = match encoding {
             Some(encoding) if rows.is_some() => {
                 let inline = query.plan.script.inline;
-                (self.segments.spool(&rows, encoding, life.rows, base, inline), Some(encoding))
+                self.segments.spool(&rows, encoding, life.rows, base, inline)
             }
-            _ => (rows, None),
+            _ => rows,
         };
-        headers.extend(encoding.map(spooling::header));
         Draft {
             id: &query.id,
             base,

@@ -8,7 +8,6 @@ use http::{Method, StatusCode};
 use super::answer::{self, Answer};
 use super::coordinator::Coordinator;
 use super::failure::Failure;
-use super::literal;
 use super::options::Version;
 use super::query::Query;
 
@@ -121,7 +120,7 @@ fn entry(query: &Query) -> String {
         query.id,
         super::failure::quoted(&query.user),
         query.state(),
-        literal::shown(&query.text)
+        query.shown
     )
 }
 

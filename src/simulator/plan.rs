@@ -5,7 +5,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::failure::{Failure, quoted};
+use super::failure::Failure;
 use super::rows::Rows;
 use super::script::{Length, Moment, Script};
 use super::{literal, sql};
@@ -298,7 +298,7 @@ impl Plan {
     pub(super) fn scripted_failure(&self, moment: Moment) -> Option<Failure> {
         match &self.script.ending {
             super::script::Ending::Fail(name) if self.script.at == moment => {
-                Some(Failure::new(name, format!("the script fails this query: {}", quoted(name))))
+                Some(Failure::new(name, format!("the script says {name}")))
             }
             _ => None,
         }

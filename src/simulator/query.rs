@@ -11,6 +11,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::literal;
 use super::page::{Page, Stats};
 use super::plan::Plan;
 use super::script::{Ending, Fault, Length, Moment};
@@ -22,7 +23,8 @@ pub(super) struct Query {
     pub(super) id: String,
     pub(super) slugs: Slugs,
     pub(super) plan: Plan,
-    pub(super) text: String,
+    /// The statement as the web UI shows it, a JSON string.
+    pub(super) shown: String,
     pub(super) user: String,
     /// `X-Trino-Transaction-Id`, if there is one.
     pub(super) transaction: Option<String>,
@@ -93,7 +95,7 @@ pub(super) enum Step {
 const FAR: Duration = Duration::from_hours(24);
 
 impl Query {
-    pub(super) fn new(id: String, plan: Plan, text: String, user: String) -> Self {
+    pub(super) fn new(id: String, plan: Plan, text: &str, user: String) -> Self {
         let now = Instant::now();
         let life = Life {
             submitted: None,
@@ -122,7 +124,7 @@ impl Query {
             id,
             slugs: Slugs::new(),
             plan,
-            text,
+            shown: literal::shown(text),
             user,
             transaction: None,
             knows_transactions: false,
@@ -329,7 +331,7 @@ mod tests {
 
     fn query(text: &str) -> Query {
         let plan = Plan::of(text, &HeaderMap::new());
-        Query::new("id".to_owned(), plan, text.to_owned(), "u".to_owned())
+        Query::new("id".to_owned(), plan, text, "u".to_owned())
     }
 
     fn steps(text: &str) -> Vec<String> {

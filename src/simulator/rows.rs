@@ -27,6 +27,10 @@ const ROWS_AT_ONCE: u64 = 1024;
 /// The size of a block with the comma that follows it, in bytes.
 pub(super) const BLOCK_BYTES: u64 = 65536;
 
+/// What is copied into one piece: 16 KiB, or as many numbered rows.
+const SMALL_BYTES: usize = 16 * 1024;
+const SMALL_ROWS: u64 = 512;
+
 /// Equal rows of 63 bytes between commas.
 static BLOCK: LazyLock<Bytes> = LazyLock::new(|| {
     let row = format!(r#"[123456789,"{}"]"#, "x".repeat(50 - 1));
@@ -61,6 +65,16 @@ impl Rows {
     /// Whether the page has a `data` field.
     pub(super) fn is_some(&self) -> bool {
         !matches!(self, Self::None | Self::Numbered { count: 0, .. })
+    }
+
+    /// Whether it is cheaper to copy the text than to send it in pieces.
+    pub(super) fn is_small(&self) -> bool {
+        match self {
+            Self::None => true,
+            Self::Text(text, _) | Self::Segments(text) => text.len() <= SMALL_BYTES,
+            Self::Numbered { count, .. } => *count <= SMALL_ROWS,
+            Self::Blocks(_) => false,
+        }
     }
 
     /// The value of `data` piece by piece.

@@ -54,7 +54,8 @@ impl Segments {
         let plain: Vec<u8> = rows.pieces().flat_map(|piece| piece.to_vec()).collect();
         let is_compressed = encoding == "json+zstd" && plain.len() >= COMPRESSED_FROM;
         let stored = if is_compressed {
-            zstd::encode_all(plain.as_slice(), 1).unwrap_or_default()
+            // In bulk, so that the frame says its size: the Python client relies on that.
+            zstd::bulk::compress(&plain, 1).unwrap_or_default()
         } else {
             plain.clone()
         };

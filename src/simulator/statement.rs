@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode};
 
@@ -86,7 +86,7 @@ fn post(coordinator: &Coordinator, headers: &HeaderMap, body: &Bytes, base: &Bas
     let plan = Plan::of(&text, headers);
     let fault = plan.script.fault_at(Moment::Post);
     let fault = fault.filter(|_| coordinator.plays_fault(&text, plan.script.times));
-    let mut query = Query::new(coordinator.next_id(), plan, text, user);
+    let mut query = Query::new(coordinator.next_id(), plan, &text, user);
     query.transaction = transaction(headers);
     query.knows_transactions = headers.contains_key("x-trino-transaction-id");
     let offers_spooling =
@@ -188,8 +188,25 @@ fn reply(reply: Reply) -> Outcome {
     }
 }
 
+/// The page as it is sent: a small one in one chunk, as a coordinator's buffer makes it.
 fn whole(page: &Page) -> Answer {
-    let body = Body::page(page.head.clone(), Some(page.rows.pieces()), page.tail.clone());
+    if !page.rows.is_small() {
+        return parted(page);
+    }
+    let mut text = BytesMut::with_capacity(page.head.len() + page.tail.len() + 1024);
+    text.extend_from_slice(&page.head);
+    page.rows.pieces().for_each(|piece| text.extend_from_slice(&piece));
+    text.extend_from_slice(&page.tail);
+    with_headers(page, Body::of(text.freeze()))
+}
+
+/// The page in parts, which can be large and of which the middle can break.
+fn parted(page: &Page) -> Answer {
+    let (head, tail) = (page.head.clone(), page.tail.clone());
+    with_headers(page, Body::page(head, Some(page.rows.pieces()), tail))
+}
+
+fn with_headers(page: &Page, body: Body) -> Answer {
     let mut answer = answer::json(body);
     for (name, value) in &page.headers {
         answer.headers_mut().append(name.clone(), value.clone());
@@ -198,7 +215,7 @@ fn whole(page: &Page) -> Answer {
 }
 
 fn spoil(fault: Fault, page: &Page) -> Outcome {
-    let changed = |change: fn(Body) -> Body| whole(page).map(change);
+    let changed = |change: fn(Body) -> Body| parted(page).map(change);
     match fault {
         Fault::Status(code) => status(code).into(),
         Fault::DieBefore => Outcome::Die,

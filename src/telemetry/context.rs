@@ -31,6 +31,11 @@ impl TraceContext {
     pub fn read(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(TRACEPARENT).iter();
         let (Some(value), None) = (values.next(), values.next()) else { return None };
+        Self::of_value(value)
+    }
+
+    /// The context that one header value carries.
+    pub fn of_value(value: &HeaderValue) -> Option<Self> {
         Self::parse(value.to_str().ok()?.trim())
     }
 

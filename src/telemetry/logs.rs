@@ -1,5 +1,6 @@
 //! The log on standard output: one flat JSON object a line, or text for people, with a level that can change.
 //!
+//! Lines are queued and written by a thread of their own (`queue`).
 //! `RUST_LOG` wins over the configuration; an operator's command wins over both until the process ends.
 
 use std::{
@@ -12,6 +13,9 @@ use tracing_subscriber::{
 };
 
 mod json;
+mod queue;
+
+use queue::{Queue, Tail};
 
 /// The shape of a line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,6 +49,9 @@ pub enum LogsError {
     /// Another log was set up before.
     #[error("cannot set up the log")]
     Taken(#[from] tracing::subscriber::SetGlobalDefaultError),
+    /// No thread for the log.
+    #[error("cannot start the log's thread")]
+    Thread(#[from] io::Error),
     /// The log has gone; only while the process ends.
     #[error("cannot change the log level")]
     Gone(#[from] reload::Error),
@@ -58,6 +65,8 @@ pub struct Logs {
     fixed: bool,
     /// What a detached level acts on; the log of the process is owned by the process.
     _own: Option<Arc<reload::Layer<EnvFilter, Registry>>>,
+    /// With the last handle the process ends: the last lines are written then.
+    _tail: Option<Arc<Tail>>,
 }
 
 /// Sets up the log of the process, once. `env` is what `/v1/info` calls the environment.
@@ -66,18 +75,21 @@ pub fn init(format: Format, level: &str, env: &str) -> Result<Logs, LogsError> {
     let filter = parse(from_env.as_deref().unwrap_or(level))?;
     let (filter, handle) = reload::Layer::new(filter);
     let registry = tracing_subscriber::registry().with(filter);
+    let (queue, tail) = Queue::start(io::stdout())?;
     match format {
         Format::Json => {
-            let json = json::Json::new(io::stdout, &crate::telemetry::instance(), env);
+            let json = json::Json::new(queue, &crate::telemetry::instance(), env);
             tracing::subscriber::set_global_default(registry.with(json))?;
         }
-        Format::Text => tracing::subscriber::set_global_default(registry.with(text()))?,
+        Format::Text => tracing::subscriber::set_global_default(registry.with(text(queue)))?,
     }
-    Ok(Logs { filter: handle, fixed: from_env.is_some(), _own: None })
+    Ok(Logs { filter: handle, fixed: from_env.is_some(), _own: None, _tail: Some(Arc::new(tail)) })
 }
 
-fn text<S: tracing::Subscriber + for<'a> LookupSpan<'a>>() -> fmt::Layer<S> {
-    fmt::layer().with_ansi(io::stdout().is_terminal())
+fn text<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(
+    queue: Queue,
+) -> impl tracing_subscriber::Layer<S> {
+    fmt::layer().with_ansi(io::stdout().is_terminal()).with_writer(queue)
 }
 
 fn parse(level: &str) -> Result<EnvFilter, LogsError> {
@@ -103,7 +115,7 @@ impl Logs {
     /// A level that changes nothing, for gateways that run inside another program and leave its log alone.
     pub fn detached() -> Self {
         let (layer, filter) = reload::Layer::new(EnvFilter::new("info"));
-        Self { filter, fixed: false, _own: Some(Arc::new(layer)) }
+        Self { filter, fixed: false, _own: Some(Arc::new(layer)), _tail: None }
     }
 }
 

@@ -4,9 +4,12 @@
 #![allow(dead_code, reason = "not every test uses every part")]
 
 pub(crate) mod answer;
+pub(crate) mod canned;
 pub(crate) mod chaos;
 pub(crate) mod client;
 pub(crate) mod gateway;
 pub(crate) mod page;
+pub(crate) mod pair;
+pub(crate) mod raw;
 pub(crate) mod trino;
 pub(crate) mod wait;

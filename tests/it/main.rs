@@ -4,23 +4,29 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test that fails panics"
-)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
     clippy::result_large_err,
     clippy::print_stdout,
+    clippy::needless_pass_by_value,
     reason = "a test may fail loudly, and tells what it saw"
 )]
 
 mod admin;
+mod architecture;
+mod commands;
 mod conformance;
+mod drain;
+mod failover;
 mod harness;
+mod hostile_input;
+mod kill;
+mod ledger;
 mod oauth2;
 mod pages;
+mod readme;
+mod routing;
 mod simulator;
+mod spooled;
 mod statements;
+mod sticky;
+mod transactions;
 mod ui;

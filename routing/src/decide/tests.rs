@@ -1,3 +1,5 @@
+//! Decisions for requests of every sort.
+
 use super::*;
 use crate::{
     fleet::{Load, Member, Select},

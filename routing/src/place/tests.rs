@@ -1,3 +1,5 @@
+//! Selection: even, weighted and steady, over many seeds.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -186,10 +186,17 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
             };
             answers::unavailable(exchange, group.name.as_str(), reason, words)
         }
-        _ => {
+        (outcome, _) => {
             core.shared.metrics.routing_error(RoutingError::NoMatch);
             core.shared.metrics.error(ErrorKind::NoRoute, operation);
-            answers::text(StatusCode::NOT_FOUND, &decision.why.to_string())
+            let header = &exchange.snapshot.config.routing_group_header;
+            let words = match outcome {
+                Outcome::Refuse(Refusal::UnknownGroup) => {
+                    format!("{header} names no routing group of this gateway")
+                }
+                _ => decision.why.to_string(),
+            };
+            answers::text(StatusCode::NOT_FOUND, &words)
         }
     }
 }

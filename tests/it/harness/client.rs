@@ -291,18 +291,26 @@ impl Client {
             _ => return Err(wrong("unknown type")),
         };
         let metadata = segment.get("metadata").ok_or_else(|| wrong("no metadata"))?;
-        let is_packed = metadata.get("uncompressedSize").is_some();
+        let size = |name: &str| metadata.get(name).and_then(Value::as_u64);
+        let plain_size = size("uncompressedSize");
+        if size("segmentSize") != Some(content.len() as u64) {
+            return Err(wrong("segmentSize"));
+        }
         let encoding = page.json.pointer("/data/encoding").and_then(Value::as_str);
         let plain = match encoding {
-            Some("json+zstd") if is_packed => {
+            Some("json+zstd") if plain_size.is_some() => {
+                // The Python client, too, knows no other way than the frame's own word for its size.
+                let promised = zstd::zstd_safe::get_frame_content_size(&content);
+                if promised.ok().flatten() != plain_size {
+                    return Err(wrong("uncompressedSize"));
+                }
                 zstd::decode_all(content.as_ref()).map_err(|_| wrong("no zstd"))?
             }
             Some("json" | "json+zstd") => content.to_vec(),
             _ => return Err(wrong("unknown encoding")),
         };
         let rows: Vec<Value> = serde_json::from_slice(&plain).map_err(|_| wrong("no rows"))?;
-        let count = metadata.get("rowsCount").and_then(Value::as_u64);
-        if count != Some(rows.len() as u64) {
+        if size("rowsCount") != Some(rows.len() as u64) {
             return Err(wrong("rowsCount"));
         }
         Ok(rows)

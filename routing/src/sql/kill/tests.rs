@@ -1,3 +1,5 @@
+//! The ways to write `kill_query`, and what is none.
+
 use proptest::prelude::*;
 
 use super::*;

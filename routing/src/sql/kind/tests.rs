@@ -1,3 +1,5 @@
+//! Statements as clients write them, and the kind of each.
+
 use proptest::prelude::*;
 
 use super::{StatementKind::*, *};

@@ -1,0 +1,178 @@
+//! The stage of the demo: a coordinator that is awake, an address where one sleeps, and the gateway before both.
+//!
+//! Everything listens on loopback only. The gateway takes its default ports where they are free and others where not.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::Context;
+use socket2::{Domain, Socket, Type};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
+
+use crate::{
+    app::{self, Addresses, App, StartError},
+    config::{self, Loaded},
+    lifecycle::{Signal, Signals},
+    simulator::{Options, Simulator},
+    telemetry::logs::Logs,
+};
+
+/// The group of every statement that no rule claims.
+pub(super) const AWAKE_GROUP: &str = "adhoc";
+/// The backend of that group.
+pub(super) const AWAKE: &str = "trino-a";
+/// The group of statements whose source begins with `airflow`.
+pub(super) const ASLEEP_GROUP: &str = "etl";
+/// The backend of that group.
+pub(super) const ASLEEP: &str = "trino-b";
+/// A source that the demo's rule sends to the sleeping group.
+pub(super) const SCHEDULED_SOURCE: &str = "airflow-nightly";
+
+/// The gateway's own default ports: data, metrics, health, admin.
+const DEFAULT_PORTS: [u16; 4] = [8080, 9090, 9091, 8081];
+/// Lets the system choose.
+const FREE_PORTS: [u16; 4] = [0; 4];
+/// The drain takes seconds at most; whoever pressed Ctrl-C waits no longer than this.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// All that plays, and where.
+pub(super) struct Stage {
+    pub(super) addresses: Addresses,
+    /// Default ports that were taken.
+    pub(super) taken: Vec<u16>,
+    pub(super) awake: Simulator,
+    pub(super) asleep: SocketAddr,
+    /// Bound and never listening: connections are refused, and nobody else gets the port.
+    _reserved: Socket,
+    signals: mpsc::UnboundedSender<Signal>,
+    running: JoinHandle<()>,
+}
+
+impl Stage {
+    /// Starts everything on the current runtime.
+    pub(super) async fn set(logs: Logs) -> anyhow::Result<Self> {
+        let bind = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let awake = Simulator::start(Options { bind, remember: 0, ..Options::default() })
+            .await
+            .context("cannot start a simulated coordinator")?;
+        let (reserved, asleep) = reserve().context("cannot reserve a port")?;
+        let app = start(&awake.url(), asleep, logs).await?;
+        let addresses = app.addresses;
+        let (signals, heard) = Signals::channel();
+        let running = tokio::spawn(app.run(heard));
+        Ok(Self {
+            addresses,
+            taken: taken(addresses),
+            awake,
+            asleep,
+            _reserved: reserved,
+            signals,
+            running,
+        })
+    }
+
+    /// Where Trino's clients connect.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.addresses.data)
+    }
+
+    /// What Prometheus scrapes.
+    pub(super) fn metrics_url(&self) -> String {
+        format!("http://{}/metrics", self.addresses.metrics)
+    }
+
+    /// A path of the health listener.
+    pub(super) fn health_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addresses.health)
+    }
+
+    /// Drains the gateway, quickly, and stops the coordinator.
+    pub(super) async fn leave(self) {
+        let _ = self.signals.send(Signal::Stop);
+        let _ = tokio::time::timeout(PATIENCE, self.running).await;
+        self.awake.stop().await;
+    }
+}
+
+/// An address at which connections are refused as long as the socket lives.
+fn reserve() -> std::io::Result<(Socket, SocketAddr)> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+    let address = socket.local_addr()?.as_socket();
+    address.map(|address| (socket, address)).ok_or_else(|| std::io::Error::other("no IPv4 address"))
+}
+
+/// The default ports that are not in use.
+fn taken(addresses: Addresses) -> Vec<u16> {
+    let Addresses { data, metrics, health, admin } = addresses;
+    let bound = [data, metrics, health, admin].map(|address| address.port());
+    DEFAULT_PORTS.into_iter().zip(bound).filter(|(port, got)| port != got).map(|(p, _)| p).collect()
+}
+
+/// On default ports where they are free; on free ones if somebody was quicker.
+async fn start(awake: &str, asleep: SocketAddr, logs: Logs) -> anyhow::Result<App> {
+    let wanted = settings(available().await, awake, asleep)?;
+    match app::start(wanted, None, logs.clone()).await {
+        Err(StartError::Bind { .. }) => {
+            let wanted = settings(FREE_PORTS, awake, asleep)?;
+            Ok(app::start(wanted, None, logs).await?)
+        }
+        started => Ok(started?),
+    }
+}
+
+/// The default ports, 0 instead of each that is taken.
+async fn available() -> [u16; 4] {
+    let mut ports = DEFAULT_PORTS;
+    for port in &mut ports {
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).await.is_err() {
+            *port = 0;
+        }
+    }
+    ports
+}
+
+fn settings(ports: [u16; 4], awake: &str, asleep: SocketAddr) -> anyhow::Result<Loaded> {
+    let [data, metrics, health, admin] = ports;
+    let text = format!(
+        r#"
+data: {{ bind: "127.0.0.1:{data}" }}
+metrics: {{ bind: "127.0.0.1:{metrics}" }}
+health: {{ bind: "127.0.0.1:{health}", interval: 500ms }}
+admin: {{ bind: "127.0.0.1:{admin}" }}
+drain: {{ wait: 0s, deadline: 2s }}
+info: {{ environment: demo }}
+defaultRoutingGroup: {AWAKE_GROUP}
+routingGroups:
+  - name: {AWAKE_GROUP}
+    backends: [{{ name: {AWAKE}, url: "{awake}" }}]
+  - name: {ASLEEP_GROUP}
+    backends: [{{ name: {ASLEEP}, url: "http://{asleep}" }}]
+rules:
+  - {{ name: scheduled, when: {{ source: "airflow*" }}, routingGroup: {ASLEEP_GROUP} }}
+"#
+    );
+    let config = config::from_text(&text, &HashMap::new())?;
+    Ok(Loaded { config, hash: "built-in".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_settings_are_good() {
+        let asleep = SocketAddr::from(([127, 0, 0, 1], 8091));
+        settings(DEFAULT_PORTS, "http://127.0.0.1:8090", asleep).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_reserved_port_refuses_connections() {
+        let (_reserved, address) = reserve().unwrap();
+        let refused = tokio::net::TcpStream::connect(address).await.unwrap_err();
+        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    }
+}
