@@ -388,7 +388,8 @@ async fn deliver(
     };
     let watch =
         Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), Arc::clone(backend), subject);
-    Response::from_parts(parts, Body::new(PageBody::new(body, lens, watch, held)))
+    let page = PageBody::new(body, lens, watch, held).gathered().await;
+    Response::from_parts(parts, Body::new(page))
 }
 
 /// Rule L3: what an answer's status says of the query's end.

@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    future::poll_fn,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -84,6 +85,13 @@ impl Lens {
     }
 }
 
+/// So much of a page is gathered before it is passed on. What the coordinator sends comes chunk by chunk through
+/// another task; written one by one, each would cost a system call and a packet of its own.
+const ENOUGH: usize = 64 * 1024;
+
+/// Pieces of so little in all are copied into one: that is cheaper than the framing of each.
+const SMALL: usize = 4 * 1024;
+
 /// The body of a page.
 #[derive(Debug)]
 pub(crate) struct PageBody {
@@ -91,13 +99,30 @@ pub(crate) struct PageBody {
     lens: Lens,
     watch: Watch,
     ready: VecDeque<Bytes>,
+    /// Bytes in `ready`.
+    held: usize,
+    /// Whether what is in `ready` is being passed on; nothing is added to it then.
+    leaving: bool,
+    /// Whether others have had a turn since `ready` was last empty.
+    waited: bool,
     over: bool,
+    broken: Option<hyper::Error>,
 }
 
 impl PageBody {
     /// A page of which `held` has already been taken from the backend.
     pub(crate) fn new(inner: Incoming, lens: Lens, watch: Watch, held: Vec<Bytes>) -> Self {
-        let mut body = Self { inner, lens, watch, ready: VecDeque::new(), over: false };
+        let mut body = Self {
+            inner,
+            lens,
+            watch,
+            ready: VecDeque::new(),
+            held: 0,
+            leaving: false,
+            waited: false,
+            over: false,
+            broken: None,
+        };
         for chunk in held {
             body.take(chunk);
         }
@@ -107,8 +132,64 @@ impl PageBody {
         body
     }
 
+    /// Takes what came together with the answer's head, so that a small page leaves in one write. It waits for
+    /// nothing that has yet to come.
+    pub(crate) async fn gathered(mut self) -> Self {
+        poll_fn(|cx| match self.poll_gather(cx) {
+            Poll::Pending if self.ready.is_empty() => Poll::Ready(()),
+            gathered => gathered,
+        })
+        .await;
+        self
+    }
+
+    /// Ready when what is there should be passed on. It gives the task that reads from the coordinator one turn to
+    /// bring more, and no time.
+    fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.over && !self.leaving && self.held < ENOUGH {
+            if self.poll_inner(cx).is_ready() {
+                continue;
+            }
+            if self.ready.is_empty() {
+                return Poll::Pending;
+            }
+            if !self.waited {
+                self.waited = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            break;
+        }
+        if !self.leaving {
+            self.leaving = true;
+            self.join_small();
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            Some(Ok(frame)) => {
+                if let Ok(chunk) = frame.into_data() {
+                    self.take(chunk);
+                }
+                if self.inner.is_end_stream() {
+                    self.end();
+                }
+            }
+            Some(Err(error)) => {
+                self.over = true;
+                self.watch.broken(self.lens.past_next_uri(), &error);
+                self.broken = Some(error);
+            }
+            None => self.end(),
+        }
+        Poll::Ready(())
+    }
+
     fn take(&mut self, chunk: Bytes) {
         self.lens.pass(chunk, &mut self.ready);
+        self.count();
         self.watch.read(self.lens.head());
     }
 
@@ -116,9 +197,33 @@ impl PageBody {
         if !self.over {
             self.over = true;
             self.lens.finish(&mut self.ready);
+            self.count();
             self.watch.read(self.lens.head());
             self.watch.complete();
         }
+    }
+
+    fn count(&mut self) {
+        self.ready.retain(|piece| !piece.is_empty());
+        self.held = self.ready.iter().map(Bytes::len).sum();
+    }
+
+    fn join_small(&mut self) {
+        if self.ready.len() > 1 && self.held <= SMALL {
+            let mut joined = Vec::with_capacity(self.held);
+            self.ready.drain(..).for_each(|piece| joined.extend_from_slice(&piece));
+            self.ready.push_back(joined.into());
+        }
+    }
+
+    fn next_piece(&mut self) -> Option<Bytes> {
+        let piece = self.ready.pop_front()?;
+        self.held -= piece.len();
+        if self.ready.is_empty() {
+            self.leaving = false;
+            self.waited = false;
+        }
+        Some(piece)
     }
 }
 
@@ -131,41 +236,25 @@ impl Body for PageBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        loop {
-            while let Some(chunk) = this.ready.pop_front() {
-                if !chunk.is_empty() {
-                    return Poll::Ready(Some(Ok(Frame::data(chunk))));
-                }
-            }
-            if this.over {
-                return Poll::Ready(None);
-            }
-            match ready!(Pin::new(&mut this.inner).poll_frame(cx)) {
-                Some(Ok(frame)) => {
-                    if let Ok(chunk) = frame.into_data() {
-                        this.take(chunk);
-                    }
-                    if this.inner.is_end_stream() {
-                        this.end();
-                    }
-                }
-                Some(Err(error)) => {
-                    this.over = true;
-                    this.ready.clear();
-                    this.watch.broken(this.lens.past_next_uri(), &error);
-                    return Poll::Ready(Some(Err(error)));
-                }
-                None => this.end(),
-            }
+        ready!(this.poll_gather(cx));
+        if let Some(piece) = this.next_piece() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
+        if this.broken.is_some() && !this.waited {
+            // hyper drops what it has not written yet when a body breaks; so it may write first.
+            this.waited = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(this.broken.take().map(Err))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.over && self.ready.is_empty()
+        self.over && self.ready.is_empty() && self.broken.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.lens.changes_length() || !self.ready.is_empty() {
+        if self.lens.changes_length() || self.held > 0 || self.broken.is_some() {
             SizeHint::default()
         } else {
             self.inner.size_hint()

@@ -233,7 +233,7 @@ pub(crate) async fn forward_statement(
                 let statement = (!is_last).then_some(statement);
                 let instead_of = instead_of.map(|(old, _)| old);
                 let newcomer = Newcomer { about, group, lease, statement, instead_of };
-                deliver(&core, exchange, backend, answer, newcomer)
+                deliver(&core, exchange, backend, answer, newcomer).await
             }
             Err(failure) => {
                 about.metrics.query_ended(
@@ -281,7 +281,7 @@ fn reason_to_retry(outcome: &Result<(Plan, http::Response<Incoming>), Failure>) 
 }
 
 /// Gives the backend's answer to the client, page or not.
-fn deliver(
+async fn deliver(
     core: &Arc<Core>,
     exchange: Arc<Exchange>,
     backend: Arc<Backend>,
@@ -304,7 +304,8 @@ fn deliver(
     }
     let subject = Subject::New(Box::new(newcomer));
     let watch = Watch::new(Arc::clone(&core.shared), exchange, backend, subject);
-    Response::from_parts(parts, Body::new(PageBody::new(body, lens, watch, Vec::new())))
+    let page = PageBody::new(body, lens, watch, Vec::new()).gathered().await;
+    Response::from_parts(parts, Body::new(page))
 }
 
 /// `CALL system.runtime.kill_query`: goes to the owner of the id it names, counts as no query and wakes nothing.

@@ -24,8 +24,9 @@ use crate::{
 /// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
 const MOST_HEADERS: usize = 1024;
 
-/// The largest read; pages stream through it, so it bounds what a page costs, and the head of an answer.
-const BUFFER: usize = 256 * 1024;
+/// The largest read; pages stream through it, so it bounds what a page costs, and the head of an answer. Larger ones
+/// are no faster, and every slow reader of a large page holds some of them.
+const BUFFER: usize = 128 * 1024;
 
 /// One data thread's way to the coordinators.
 #[derive(Clone, Debug)]

@@ -1,0 +1,206 @@
+//! The proxies: each in a process of its own, on one core, before the same two coordinators.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::{Instant, sleep};
+
+use crate::{load, machine, wire::Wire};
+
+/// What is measured: a proxy, or no proxy.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    pub(crate) version: Option<String>,
+    /// Absent for the direct connection.
+    pub(crate) pid: Option<u32>,
+    /// Where pages are asked for.
+    pub(crate) pages: SocketAddr,
+    /// Where whole queries are run.
+    pub(crate) queries: SocketAddr,
+    _process: Option<Arc<Process>>,
+}
+
+/// A child that ends with us, and the folder of its files.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How long a proxy may take to answer its first statement.
+const START: Duration = Duration::from_secs(20);
+
+/// Starts everyone who is installed; who is not is named.
+pub(crate) async fn start(
+    sluices: &[PathBuf],
+    pages: SocketAddr,
+    queries: SocketAddr,
+) -> Vec<Peer> {
+    let direct = Peer {
+        name: "direct".to_owned(),
+        version: None,
+        pid: None,
+        pages,
+        queries,
+        _process: None,
+    };
+    let mut peers = vec![direct];
+    for (number, binary) in sluices.iter().enumerate() {
+        let name = if number == 0 { "Sluice".to_owned() } else { format!("Sluice {}", number + 1) };
+        peers.extend(sluice(name, binary, pages, queries));
+    }
+    peers.extend(haproxy(pages, queries));
+    peers.extend(nginx(pages, queries));
+    for peer in &peers {
+        answers(peer).await;
+    }
+    peers
+}
+
+/// One port for everything, as users have it: a rule by source tells the two groups apart.
+fn sluice(name: String, binary: &Path, pages: SocketAddr, queries: SocketAddr) -> Option<Peer> {
+    let port = free();
+    let config = format!(
+        "data: {{ bind: '{port}', workers: 1 }}
+metrics: {{ bind: '127.0.0.1:0' }}
+admin: {{ bind: '127.0.0.1:0' }}
+health: {{ bind: '127.0.0.1:0' }}
+defaultRoutingGroup: pages
+rules:
+  - {{ name: queries, when: {{ source: queries }}, routingGroup: queries }}
+routingGroups:
+  - {{ name: pages, backends: [{{ name: pages, url: 'http://{pages}' }}] }}
+  - {{ name: queries, backends: [{{ name: queries, url: 'http://{queries}' }}] }}
+"
+    );
+    let binary = binary.to_str()?;
+    let arguments = |file: &str| ["serve", "--config", file].map(str::to_owned).to_vec();
+    spawn(name, binary, "--version", &config, arguments, (port, port))
+}
+
+fn haproxy(pages: SocketAddr, queries: SocketAddr) -> Option<Peer> {
+    let ports = (free(), free());
+    let config = format!(
+        "global
+  nbthread 1
+defaults
+  mode http
+  http-reuse always
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+listen pages
+  bind {}
+  server pages {pages}
+listen queries
+  bind {}
+  server queries {queries}
+",
+        ports.0, ports.1
+    );
+    let arguments = |file: &str| ["-db", "-f", file].map(str::to_owned).to_vec();
+    spawn("HAProxy".to_owned(), "haproxy", "-v", &config, arguments, ports)
+}
+
+fn nginx(pages: SocketAddr, queries: SocketAddr) -> Option<Peer> {
+    let ports = (free(), free());
+    let server = |name: &str, port: SocketAddr, to: SocketAddr| {
+        format!(
+            "upstream {name} {{ server {to}; keepalive 64; keepalive_requests 1000000000; keepalive_time 1d; }}
+server {{
+  listen {port}; keepalive_requests 1000000000; keepalive_time 1d;
+  location / {{
+    proxy_pass http://{name}; proxy_http_version 1.1; proxy_max_temp_file_size 0;
+    proxy_set_header Connection ''; proxy_set_header Host $http_host;
+  }}
+}}"
+        )
+    };
+    let config = format!(
+        "daemon off; master_process off; pid nginx.pid; error_log stderr error;
+events {{ worker_connections 4096; }}
+http {{
+access_log off; client_body_temp_path body; proxy_temp_path proxy;
+fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+{}
+{}
+}}",
+        server("pages", ports.0, pages),
+        server("queries", ports.1, queries)
+    );
+    let arguments = |file: &str| {
+        let folder = Path::new(file).parent().and_then(Path::to_str).unwrap_or("/");
+        ["-p", folder, "-e", "stderr", "-c", file].map(str::to_owned).to_vec()
+    };
+    spawn("nginx".to_owned(), "nginx", "-v", &config, arguments, ports)
+}
+
+fn spawn(
+    name: String,
+    program: &str,
+    version: &str,
+    config: &str,
+    arguments: impl Fn(&str) -> Vec<String>,
+    (pages, queries): (SocketAddr, SocketAddr),
+) -> Option<Peer> {
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
+    let Ok(said) = Command::new(program).arg(version).env("PATH", &path).output() else {
+        println!("{name} is left out: there is no `{program}` on this machine.\n");
+        return None;
+    };
+    let said = String::from_utf8_lossy(&[said.stdout, said.stderr].concat()).into_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("config.yaml");
+    fs::write(&file, config).expect("a configuration");
+    let child = machine::command(program)
+        .args(arguments(file.to_str().expect("a plain path")))
+        .env("PATH", &path)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a process");
+    Some(Peer {
+        name,
+        version: said.lines().next().map(str::to_owned),
+        pid: Some(child.id()),
+        pages,
+        queries,
+        _process: Some(Arc::new(Process { child, _folder: folder })),
+    })
+}
+
+fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port")
+}
+
+/// Waits until a page and a statement come through.
+async fn answers(peer: &Peer) {
+    let deadline = Instant::now() + START;
+    while let Err(why) = tried(peer).await {
+        assert!(Instant::now() < deadline, "{} does not answer: {why}", peer.name);
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn tried(peer: &Peer) -> std::io::Result<()> {
+    let mut wire = Wire::connect(peer.pages).await?;
+    load::first_page(&mut wire, peer.pages, 1024).await?;
+    let mut wire = Wire::connect(peer.queries).await?;
+    let status = wire.ask(&load::post(peer.queries, "queries", "SELECT 1"), |_| {}).await?;
+    (status == 200).then_some(()).ok_or_else(|| std::io::Error::other(format!("status {status}")))
+}

@@ -1,0 +1,51 @@
+//! The medians as one table in Markdown.
+
+use std::fmt::Write;
+
+use crate::{Result, load::Sample};
+
+/// One row for each load and peer; `×` compares CPU with HAProxy's.
+pub(crate) fn of(results: &[Result]) -> String {
+    let mut text = "| load | clients | proxy | CPU µs | × HAProxy | per second | p50 ms | p99 ms | alone: p50 added µs | alone: p99 added µs |\n\
+                    | --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |\n"
+        .to_owned();
+    for result in results {
+        let _ = writeln!(text, "{}", row(result, results));
+    }
+    text
+}
+
+fn row(result: &Result, all: &[Result]) -> String {
+    let of = |peer: &str| all.iter().find(|r| r.peer == peer && r.load.name == result.load.name);
+    let added = |figure: fn(&Sample) -> f64| match of("direct") {
+        Some(direct) if direct.peer != result.peer => {
+            format!("{:.0}", median(&result.alone, figure) - median(&direct.alone, figure))
+        }
+        _ => "–".to_owned(),
+    };
+    let cpu = median(&result.busy, |sample| sample.cpu);
+    let ratio = of("HAProxy").map(|haproxy| cpu / median(&haproxy.busy, |sample| sample.cpu));
+    format!(
+        "| {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {} | {} |",
+        result.load.name,
+        result.load.clients,
+        result.peer,
+        if cpu > 0.0 { format!("{cpu:.1}") } else { "–".to_owned() },
+        ratio.filter(|_| cpu > 0.0).map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
+        median(&result.busy, |sample| sample.rate),
+        median(&result.busy, |sample| sample.p50) / 1e3,
+        median(&result.busy, |sample| sample.p99) / 1e3,
+        added(|sample| sample.p50),
+        added(|sample| sample.p99),
+    )
+}
+
+fn median(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64 {
+    let mut figures: Vec<f64> = samples.iter().map(figure).collect();
+    figures.sort_unstable_by(f64::total_cmp);
+    match figures.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => figures[count / 2],
+        count => f64::midpoint(figures[count / 2 - 1], figures[count / 2]),
+    }
+}
