@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
-    queries::{Bindings, Ledger, Table},
+    queries::{Bindings, Keeping, Ledger, Table},
     snapshot::Current,
 };
 
@@ -50,6 +50,10 @@ pub struct Shared {
     pub bindings: Arc<Bindings>,
     /// OAuth2 exchanges, apart: their number is up to strangers.
     pub challenged: Arc<Bindings>,
+    /// The room for statements that may be sent again.
+    pub(crate) keeping: Arc<Keeping>,
+    /// Whose spooled segments went out without a marker, since it was the only backend then.
+    pub(crate) unmarked: std::sync::OnceLock<sluice_routing::BackendName>,
     /// Ids that a backend has just denied.
     pub(crate) search: search::Search,
     /// Who served which asset of the web UI.
@@ -81,6 +85,8 @@ impl Shared {
             ledger: Arc::default(),
             bindings: Arc::default(),
             challenged: Arc::default(),
+            keeping: Arc::default(),
+            unmarked: std::sync::OnceLock::new(),
             search: search::Search::default(),
             assets: ui::Assets::default(),
             metrics,

@@ -15,7 +15,7 @@ use http::{
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use sluice_routing::{BackendName, QueryId, query_id_of};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
     metrics::{ErrorKind, Lookup, Operation, Retry, Unavailable},
@@ -33,7 +33,10 @@ use crate::{
     },
     queries::{Ending, Query},
     snapshot::Backend,
-    trino::headers::{TRACEPARENT, X_TRINO_QUERY_DATA_ENCODING, X_TRINO_STARTED_TRANSACTION_ID},
+    trino::headers::{
+        TRACEPARENT, X_PRESTO_QUERY_DATA_ENCODING, X_PRESTO_STARTED_TRANSACTION_ID,
+        X_TRINO_QUERY_DATA_ENCODING, X_TRINO_STARTED_TRANSACTION_ID,
+    },
 };
 
 mod seek;
@@ -138,7 +141,8 @@ async fn follow(
             }
             Owner::OneOf(backends) => {
                 core.shared.metrics.route_lookup(Lookup::Fallback);
-                if let Some(answer) = seek::among(&core, &exchange, backends, &followed).await {
+                let found = seek::among(&core, &exchange, backends, &followed);
+                if let Ok(Some(answer)) = timeout_at(deadline, found).await {
                     return answer;
                 }
             }
@@ -285,9 +289,7 @@ async fn attempt(
         polled.inspect(|query| query.poll_not_sent());
     }
     let answer = answer?;
-    if followed.kind != Kind::Executing
-        || !answer.headers().contains_key(X_TRINO_QUERY_DATA_ENCODING)
-    {
+    if followed.kind != Kind::Executing || !is_spooled(answer.headers()) {
         return Ok((plan, answer));
     }
     let spooled = Plan::new(exchange, backend, Page::Spooled);
@@ -328,6 +330,12 @@ async fn send(
     forward::send(&core.upstream, exchange, backend, request, within).await
 }
 
+/// Trino 483 says so from the POST's answer on.
+fn is_spooled(headers: &HeaderMap) -> bool {
+    headers.contains_key(X_TRINO_QUERY_DATA_ENCODING)
+        || headers.contains_key(X_PRESTO_QUERY_DATA_ENCODING)
+}
+
 fn is_compressed(answer: &http::Response<Incoming>) -> bool {
     answer
         .headers()
@@ -355,12 +363,18 @@ async fn deliver(
     if !is_page || followed.method != Method::GET || parts.status != StatusCode::OK {
         return Response::from_parts(parts, Body::new(body));
     }
-    if let Some(id) =
-        parts.headers.get(X_TRINO_STARTED_TRANSACTION_ID).and_then(|id| id.to_str().ok())
-    {
+    let begun = [X_TRINO_STARTED_TRANSACTION_ID, X_PRESTO_STARTED_TRANSACTION_ID];
+    let begun = begun.iter().find_map(|name| parts.headers.get(name));
+    if let Some(id) = begun.and_then(|id| id.to_str().ok()) {
         core.shared.bindings.bind(id, &backend.name);
     }
-    let spooled = parts.headers.contains_key(X_TRINO_QUERY_DATA_ENCODING);
+    let spooled = is_spooled(&parts.headers);
+    if spooled {
+        query.iter().for_each(|query| query.mark_spooled());
+        if exchange.snapshot.backends.len() == 1 {
+            let _ = core.shared.unmarked.set(backend.name.clone());
+        }
+    }
     let lens = Lens::new(plan.patch.as_ref(), &parts.headers);
     if lens.changes_length() {
         parts.headers.remove(CONTENT_LENGTH);
@@ -368,9 +382,6 @@ async fn deliver(
     let (held, body) = match (&query, followed.kind) {
         (Some(query), Kind::Executing) => {
             query.forget_statement();
-            if spooled {
-                query.mark_spooled();
-            }
             (Vec::new(), body)
         }
         (Some(query), Kind::Queued) => {

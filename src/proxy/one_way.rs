@@ -16,6 +16,7 @@ use crate::{
         exchange::Exchange,
         forward::{self, Page, Plan},
         headers::clean_request,
+        upstream::Failure,
     },
     snapshot::{Backend, BackendState},
 };
@@ -41,7 +42,9 @@ pub(crate) async fn forward_or(
     nobody: impl FnOnce() -> Response,
 ) -> Response {
     match ready(&exchange) {
-        Some(backend) => to(&core, &exchange, &backend, request).await,
+        Some(backend) => {
+            try_to(&core, &exchange, &backend, request).await.unwrap_or_else(|_| nobody())
+        }
         None => nobody(),
     }
 }
@@ -67,32 +70,31 @@ pub(crate) async fn to(
     backend: &Arc<Backend>,
     request: Request<Body>,
 ) -> Response {
+    match try_to(core, exchange, backend, request).await {
+        Ok(answer) => answer,
+        Err(failure) => forward::failed(core, exchange, &backend.group, &failure),
+    }
+}
+
+async fn try_to(
+    core: &Core,
+    exchange: &Exchange,
+    backend: &Arc<Backend>,
+    request: Request<Body>,
+) -> Result<Response, Failure> {
     exchange.account.group(&core.shared.metrics.group(backend.group.as_ref()));
     let (mut parts, body) = request.into_parts();
     clean_request(&mut parts.headers);
     let plan = Plan::new(exchange, backend, Page::None);
     let path =
         parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let request = match forward::request(
-        exchange,
-        backend,
-        &plan,
-        parts.method,
-        &path,
-        parts.headers,
-        body,
-    ) {
-        Ok(request) => request,
-        Err(error) => return answers::text(http::StatusCode::BAD_REQUEST, &error.to_string()),
-    };
+    let request =
+        forward::request(exchange, backend, &plan, parts.method, &path, parts.headers, body)
+            .map_err(|error| Failure::Unsendable(error.to_string()))?;
     let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
-    match forward::send(&core.upstream, exchange, backend, request, within).await {
-        Ok(answer) => {
-            let (mut parts, body) = answer.into_parts();
-            forward::clean_answer(&mut parts, plan.patch.as_deref());
-            core.shared.challenges(exchange, backend, &mut parts.headers);
-            Response::from_parts(parts, Body::new(body))
-        }
-        Err(failure) => forward::failed(core, exchange, &backend.group, &failure),
-    }
+    let answer = forward::send(&core.upstream, exchange, backend, request, within).await?;
+    let (mut parts, body) = answer.into_parts();
+    forward::clean_answer(&mut parts, plan.patch.as_deref());
+    core.shared.challenges(exchange, backend, &mut parts.headers);
+    Ok(Response::from_parts(parts, Body::new(body)))
 }

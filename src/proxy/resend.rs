@@ -109,7 +109,7 @@ async fn again(
 ) -> Option<Response> {
     // Once: whatever the second one says is said to the client.
     let statement = query.take_statement()?;
-    let chosen = Chosen::other_than(exchange, backend, statement.user.as_deref())?;
+    let chosen = Chosen::other_than(core, exchange, backend, statement.user.as_deref());
     let why = "coordinator is still starting: the statement is sent again";
     send(core, exchange, query, chosen, statement, Place::Last, why).await
 }
@@ -126,8 +126,10 @@ pub(crate) async fn before_first_poll(
         return None;
     }
     let user = query.about.user.as_deref();
-    let chosen = Chosen::other_than(exchange, backend, user)
-        .filter(|chosen| chosen.backend.name != backend.name)?;
+    let chosen = Chosen::other_than(core, exchange, backend, user);
+    if chosen.backend.name == backend.name {
+        return None;
+    }
     let statement = query.take_statement()?;
     let why = "coordinator was lost before the first poll: the statement is sent elsewhere";
     send(core, exchange, query, chosen, statement, Place::Same, why).await

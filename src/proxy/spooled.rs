@@ -21,17 +21,18 @@ pub(crate) async fn segment(
     request: Request<Body>,
 ) -> Response {
     exchange.account.operation(Operation::Spooled);
-    match owner(&exchange) {
+    match owner(&core, &exchange) {
         Some(backend) => one_way::to(&core, &exchange, &backend, request).await,
         None => answers::no_such_path(),
     }
 }
 
-fn owner(exchange: &Exchange) -> Option<Arc<Backend>> {
+fn owner(core: &Core, exchange: &Exchange) -> Option<Arc<Backend>> {
     let backends = &exchange.snapshot.backends;
     match &exchange.marker {
         Some(name) => backends.get(name).cloned(),
         None if backends.len() == 1 => backends.values().next().cloned(),
-        None => None,
+        // Handed out before a reload brought a second backend.
+        None => core.shared.unmarked.get().and_then(|name| backends.get(name)).cloned(),
     }
 }

@@ -170,6 +170,7 @@ async fn dispatch(
         core.shared.ledger.open(&chosen.group.name)
     });
     let statement = Statement {
+        kept: core.shared.keeping.room_for(body.len()),
         body,
         headers,
         in_transaction: asked.transaction.is_some(),
@@ -327,11 +328,10 @@ async fn kill(
         return dispatch(core, exchange, headers, body, asked).await;
     };
     core.shared.metrics.route_lookup(Lookup::Hit);
-    let Some(chosen) = Chosen::fixed(&exchange, &backend) else {
-        return answers::not_found();
-    };
+    let chosen = Chosen::fixed(&core, &exchange, &backend);
     exchange.account.group(&chosen.group.metrics);
-    let statement = Statement { body, headers, in_transaction: true, user: asked.user.clone() };
+    let statement =
+        Statement { kept: None, body, headers, in_transaction: true, user: asked.user.clone() };
     let about = About {
         metrics: Arc::clone(&chosen.group.metrics),
         kind: StatementKind::Utility,

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::{GroupMetrics, QueryError, QueryEvent, QueryStatus},
-    queries::Lease,
+    queries::{Kept, Lease},
     trino::head::{PageError, State},
 };
 
@@ -67,6 +67,8 @@ pub struct Statement {
     pub body: Bytes,
     /// The client's headers, hop-by-hop ones taken out.
     pub headers: HeaderMap,
+    /// Its room among all kept statements; one without is never sent again.
+    pub kept: Option<Kept>,
     /// Whether it belongs to a transaction, and so never moves.
     pub in_transaction: bool,
     /// Who asked, for `userHash`.
@@ -178,7 +180,9 @@ impl Query {
 
     /// Keeps the statement as long as it may be sent again.
     pub fn keep_statement(&self, statement: Arc<Statement>) {
-        if let Ok(mut kept) = self.statement.lock() {
+        if statement.kept.is_some()
+            && let Ok(mut kept) = self.statement.lock()
+        {
             *kept = Some(statement);
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn choose(
 ) -> Result<Chosen, Box<Response>> {
     let bound = asked.transaction.as_deref().and_then(|id| core.shared.bindings.owner(id));
     if let Some(backend) = bound.and_then(|name| exchange.snapshot.backends.get(&name).cloned()) {
-        return Chosen::fixed(exchange, &backend).ok_or_else(|| Box::new(answers::not_found()));
+        return Ok(Chosen::fixed(core, exchange, &backend));
     }
     for _ in 0..LOOKS {
         let decision = decided(exchange, headers, asked);
@@ -102,31 +102,32 @@ fn told(decision: &Decision, group: &Group, exchange: &Exchange) {
 
 impl Chosen {
     /// A backend that is given: the owner of an id or of a transaction.
-    pub(crate) fn fixed(exchange: &Exchange, backend: &Arc<Backend>) -> Option<Self> {
-        let group = exchange.snapshot.group(&backend.group)?;
-        Some(Self {
-            group: Arc::clone(group),
+    pub(crate) fn fixed(core: &Core, exchange: &Exchange, backend: &Arc<Backend>) -> Self {
+        let group = exchange.snapshot.group(&backend.group).cloned();
+        Self {
+            group: group.unwrap_or_else(|| removed(core, backend)),
             backend: Arc::clone(backend),
             load: Some(backend.live.load.take()),
             group_index: None,
             tried: Vec::new(),
             again: true,
-        })
+        }
     }
 
     /// Another backend of the group for a statement that is sent again; the same one if it is alone.
     pub(crate) fn other_than(
+        core: &Core,
         exchange: &Exchange,
         backend: &Arc<Backend>,
         user: Option<&str>,
-    ) -> Option<Self> {
-        let mut chosen = Self::fixed(exchange, backend)?;
+    ) -> Self {
+        let mut chosen = Self::fixed(core, exchange, backend);
         let group_index = exchange.snapshot.fleet.group_by_name(backend.group.as_ref());
         let own = chosen.group.members.iter().position(|member| member.name == backend.name);
         chosen.group_index = group_index;
         chosen.tried = own.into_iter().collect();
         chosen.advance(exchange, user);
-        Some(chosen)
+        chosen
     }
 
     /// Moves on after a failure; says whether there is anywhere to go.
@@ -160,6 +161,17 @@ impl Chosen {
         self.load = Some(backend.live.load.take());
         true
     }
+}
+
+/// A group that the file no longer names goes on serving its transactions and ids.
+fn removed(core: &Core, backend: &Arc<Backend>) -> Arc<Group> {
+    Arc::new(Group {
+        name: backend.group.clone(),
+        namespace: "".into(),
+        xtrinode: "".into(),
+        metrics: core.shared.metrics.group(backend.group.as_str()),
+        members: vec![Arc::clone(backend)],
+    })
 }
 
 fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
