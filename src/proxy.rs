@@ -33,6 +33,7 @@ pub(crate) mod routes;
 pub(crate) mod search;
 pub(crate) mod spooled;
 pub(crate) mod statement;
+pub(crate) mod thread;
 pub(crate) mod ui;
 pub(crate) mod upstream;
 pub(crate) mod watch;

@@ -1,30 +1,10 @@
-//! A data thread: one current-thread runtime with its own connections, routes and way to the coordinators.
-//!
-//! Nothing moves between data threads. When the port closes, idle connections are closed, open exchanges finish,
-//! and what is still open at the deadline is cut.
+//! What the requests of one data thread work with, and how they are told to end.
 
-use std::{
-    io,
-    sync::{Arc, atomic::AtomicUsize},
-    thread::JoinHandle,
-};
+use std::sync::Arc;
 
-use axum::Router;
-use tokio::{
-    runtime::{Builder, Runtime},
-    sync::mpsc,
-};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
-use crate::proxy::{
-    Shared, connection,
-    port::{Accepted, Seat},
-    routes,
-    upstream::Upstream,
-};
-
-/// Threads for the resolver's blocking look-ups, for each data thread.
-const RESOLVERS: usize = 4;
+use crate::proxy::{Shared, upstream::Upstream};
 
 /// What the requests of one data thread work with.
 #[derive(Debug)]
@@ -42,49 +22,4 @@ pub(crate) struct Stops {
     pub(crate) finish: CancellationToken,
     /// Time is up: cut what is still open.
     pub(crate) cut: CancellationToken,
-}
-
-/// A running data thread.
-#[derive(Debug)]
-pub(crate) struct DataThread {
-    /// Where the acceptor puts its connections.
-    pub(crate) seat: Seat,
-    /// Ends when its last connection has ended.
-    pub(crate) thread: JoinHandle<()>,
-}
-
-/// Starts a data thread.
-pub(crate) fn start(number: usize, shared: Arc<Shared>, stops: Stops) -> io::Result<DataThread> {
-    let (queue, connections) = mpsc::unbounded_channel();
-    let runtime =
-        Builder::new_current_thread().enable_all().max_blocking_threads(RESOLVERS).build()?;
-    let thread = std::thread::Builder::new()
-        .name(format!("data-{number}"))
-        .spawn(move || serve(&runtime, shared, connections, &stops))?;
-    Ok(DataThread { seat: Seat { queue, open: Arc::new(AtomicUsize::new(0)) }, thread })
-}
-
-fn serve(
-    runtime: &Runtime,
-    shared: Arc<Shared>,
-    mut connections: mpsc::UnboundedReceiver<Accepted>,
-    stops: &Stops,
-) {
-    runtime.block_on(async move {
-        let upstream = Upstream::new(&shared.current.load().config.upstream);
-        let core = Arc::new(Core { shared, upstream });
-        let routes: Router = routes::router(&core);
-        let tasks = TaskTracker::new();
-        // The queue closes with the port.
-        while let Some(accepted) = connections.recv().await {
-            tasks.spawn(connection::serve(
-                Arc::clone(&core),
-                routes.clone(),
-                accepted,
-                stops.clone(),
-            ));
-        }
-        tasks.close();
-        tasks.wait().await;
-    });
 }

@@ -13,11 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     lifecycle::{Lifecycle, Phase},
-    proxy::{
-        Shared,
-        core::{self, Stops},
-        port,
-    },
+    proxy::{Shared, core::Stops, port, thread},
 };
 
 /// The running data plane.
@@ -40,7 +36,7 @@ pub fn start(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Plane> {
     let mut seats = Vec::new();
     let mut threads = Vec::new();
     for number in 0..data.workers.unwrap_or_else(cores) {
-        let started = core::start(number, Arc::clone(shared), stops.clone())?;
+        let started = thread::start(number, Arc::clone(shared), stops.clone())?;
         seats.push(started.seat);
         threads.push(started.thread);
     }
