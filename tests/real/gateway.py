@@ -12,7 +12,8 @@ from pathlib import Path
 import wire
 from cache import REPOSITORY
 
-BINARY = Path(os.environ.get("SLUICE_BIN") or REPOSITORY / "target/quick/sluice")
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR") or REPOSITORY / "target")
+BINARY = Path(os.environ.get("SLUICE_BIN") or TARGET / "quick/sluice")
 # Seconds; both take well under one.
 START_LIMIT = 30
 STOP_LIMIT = 15
