@@ -38,12 +38,13 @@ deny: $(CARGO_DENY)/bin/cargo-deny ## Licences, banned crates, duplicates, sourc
 $(CARGO_DENY)/bin/cargo-deny:
 	cargo install cargo-deny --quiet --locked --debug --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY)
 
-bench: ## Speed beside other proxies, and instruction counts (fetches haproxy, nginx, valgrind)
+bench: ## Speed beside other proxies, and instruction counts (fetches haproxy, nginx, valgrind); BENCH=--quick looks only
 	$(PYTHON) tests/real/debian.py haproxy nginx valgrind
 	@if [ -n "$(GUNGRAUN_VERSION)" ] && [ ! -x $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin/gungraun-runner ]; then \
 		cargo install gungraun-runner --quiet --locked --version $(GUNGRAUN_VERSION) --root $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION); \
 	fi
-	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked
+	cargo bench --locked --features counts --bench compare -- $(BENCH)
+	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked --features counts --bench counts
 
 demo: ## The main job on simulated backends, until Ctrl-C
 	cargo run --locked --release -- demo
