@@ -33,11 +33,15 @@ async fn peers_G17_a_statement_that_got_502_to_504_goes_elsewhere_exactly_once()
         let bad = Canned::start(move |_| canned::status(code, "upstream is ill")).await;
         let good = trino::trino().await;
         let gateway = Gateway::with_backends(&[bad.url(), good.url()]).await;
-        for _ in 0..4 {
+        let mut sent = 0;
+        // Which of two idle backends comes first is chance: until the ill one was asked at least once.
+        while sent < 4 || bad.asked().is_empty() {
             assert_eq!(gateway.client().rows("SELECT 1").await.len(), 1);
+            sent += 1;
+            assert!(sent < 100, "{code}: the ill backend is never chosen");
         }
-        assert_eq!(good.counts().statements, 4);
-        assert!((1..=4).contains(&bad.asked().len()), "{code}: {}", bad.asked().len());
+        assert_eq!(good.counts().statements, sent);
+        assert!(u64::try_from(bad.asked().len()).unwrap() <= sent);
         gateway.stop().await;
     }
 }
