@@ -1,4 +1,4 @@
-//! What Prometheus reads: counters, histograms and gauges under the names of `docs/METRICS.md`.
+//! What Prometheus reads: counters, histograms and gauges under the names of `tests/golden/metrics.txt`.
 //!
 //! `table` declares every metric once. Handles (`GroupMetrics`, `BackendMetrics`) are resolved when a configuration is
 //! taken over, with every series at 0, and kept in the snapshot, so that a request never looks up a label. Gauges about

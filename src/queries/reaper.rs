@@ -1,7 +1,8 @@
 //! The task that ends abandoned queries and forgets ended ones.
 //!
-//! A query whose coordinator process has ended is lost, whoever asks for it. Abandoned is what nobody has polled or kept alive for `queries.abandonAfter` while no page of it streams;
-//! Trino gives such a query up after the same time by itself, so nothing is cancelled here.
+//! A query whose coordinator process has ended is lost, whoever asks for it. Abandoned is what nobody has polled or
+//! kept alive for `queries.abandonAfter` while no page of it streams; Trino gives such a query up after the same time
+//! by itself, so nothing is cancelled here.
 
 use std::{sync::Arc, time::Duration};
 
