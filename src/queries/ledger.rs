@@ -14,7 +14,7 @@ use ahash::AHashMap;
 use dashmap::DashMap;
 use sluice_routing::{GroupName, LoadGuard};
 
-use crate::trino::head::State;
+use crate::{snapshot::Demand, trino::head::State};
 
 /// What Sluice itself calls a query that no coordinator has answered for.
 pub const RESUMING: &str = "RESUMING";
@@ -79,6 +79,12 @@ impl Ledger {
     /// All living queries.
     pub fn total(&self) -> usize {
         self.leases.len()
+    }
+}
+
+impl Demand for Ledger {
+    fn demand(&self, group: &GroupName) -> u64 {
+        self.counts().get(group).map_or(0, |counts| counts.iter().sum())
     }
 }
 
