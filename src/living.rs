@@ -6,12 +6,13 @@ use std::{
 };
 
 use sluice_routing::GroupName;
+use tokio::time::Instant;
 
 use crate::{
     lifecycle::Lifecycle,
     metrics::{BackendGauge, GroupGauge, InFlight, Living},
     queries::{Ledger, Table, ledger::STATES},
-    snapshot::{BackendState, Circuit, Current, Demand as _, Group},
+    snapshot::{BackendState, Circuit, Current, Group},
 };
 
 /// The page of metrics asks it; it holds no numbers of its own.
@@ -70,9 +71,11 @@ impl Living for Alive {
 
     fn groups(&self) -> Vec<GroupGauge> {
         let snapshot = self.current.load();
+        let now = Instant::now();
         let of_group = |group: &Arc<Group>| GroupGauge {
             group: group.name.as_str().into(),
-            demand: self.ledger.demand(&group.name),
+            demand: self.ledger.demand(&group.name, now).demand,
+            peak: self.ledger.peak(&group.name, now),
             resume_in_progress: group.wake.resuming_since.is_some(),
             last_success: group.wake.last_success.map_or(0.0, unix_seconds),
             ..GroupGauge::default()
