@@ -29,6 +29,8 @@ pub struct Queue<K> {
     ready: BTreeSet<(u64, K)>,
     /// The latest virtual time at which anybody was served.
     clock: u64,
+    /// How many are being dispatched.
+    served: usize,
 }
 
 /// Where one statement stands.
@@ -50,7 +52,13 @@ enum Standing {
 
 impl<K> Default for Queue<K> {
     fn default() -> Self {
-        Self { tickets: BTreeMap::new(), lines: BTreeMap::new(), ready: BTreeSet::new(), clock: 0 }
+        Self {
+            tickets: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            clock: 0,
+            served: 0,
+        }
     }
 }
 
@@ -95,6 +103,7 @@ impl<K: Copy + Ord> Queue<K> {
         self.clock = self.clock.max(time);
         let user = self.moves(ticket, Standing::There, Standing::Served)?;
         self.relist(&user, |line| line.serve(ticket));
+        self.served += 1;
         Some(ticket)
     }
 
@@ -102,6 +111,7 @@ impl<K: Copy + Ord> Queue<K> {
     /// gets the turn back.
     pub fn give_back(&mut self, ticket: K) {
         let Some(user) = self.moves(ticket, Standing::Served, Standing::Absent) else { return };
+        self.served = self.served.saturating_sub(1);
         // A turn that is given back late is one turn, and not all that others have had since.
         let floor = self.least().saturating_sub(1);
         self.relist(&user, |line| line.give_back(ticket, floor));
@@ -110,6 +120,7 @@ impl<K: Copy + Ord> Queue<K> {
     /// The same, but the turn is spent: a statement that fails again and again must not be the next one for ever.
     pub fn forfeit(&mut self, ticket: K) {
         if let Some(user) = self.moves(ticket, Standing::Served, Standing::Absent) {
+            self.served = self.served.saturating_sub(1);
             self.relist(&user, |line| line.take_back(ticket));
         }
     }
@@ -117,6 +128,9 @@ impl<K: Copy + Ord> Queue<K> {
     /// It waits no more: dispatched for good, or given up.
     pub fn leave(&mut self, ticket: K) {
         let Some(place) = self.tickets.remove(&ticket) else { return };
+        if place.standing == Standing::Served {
+            self.served = self.served.saturating_sub(1);
+        }
         self.relist(&place.user, |line| line.leave(ticket));
         if self.lines.get(&place.user).is_some_and(Line::is_forgotten) {
             self.lines.remove(&place.user);
@@ -137,14 +151,19 @@ impl<K: Copy + Ord> Queue<K> {
         self.tickets.len()
     }
 
+    /// How many wait, those that are being dispatched not included.
+    pub fn waiting(&self) -> usize {
+        self.len().saturating_sub(self.served)
+    }
+
     /// Whether all have left.
     pub fn is_empty(&self) -> bool {
         self.tickets.is_empty()
     }
 
-    /// How many of a user have not left.
+    /// How many of a user wait, those that are being dispatched not included.
     pub fn of_user(&self, user: &str) -> usize {
-        self.lines.get(user).map_or(0, Line::len)
+        self.lines.get(user).map_or(0, Line::waiting)
     }
 
     /// How many users have statements here.

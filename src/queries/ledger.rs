@@ -7,7 +7,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
+    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 use ahash::AHashMap;
@@ -51,8 +51,8 @@ pub struct Ledger {
     /// Moments are kept as milliseconds since then.
     began: Instant,
     freed: Notify,
-    /// Whether somebody waits for a place; else no end of a query wakes anybody.
-    awaited: AtomicBool,
+    /// How many wait for a place; without any, no end of a query wakes anybody.
+    awaiting: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -79,6 +79,16 @@ pub struct Lease {
     load: Mutex<Option<LoadGuard>>,
 }
 
+/// Somebody who awaits a free place.
+#[derive(Debug)]
+pub(crate) struct Awaiting(Arc<Ledger>);
+
+impl Drop for Awaiting {
+    fn drop(&mut self) {
+        self.0.awaiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
 impl Default for Ledger {
     fn default() -> Self {
         Self {
@@ -88,7 +98,7 @@ impl Default for Ledger {
             patience: Patience::default(),
             began: Instant::now(),
             freed: Notify::new(),
-            awaited: AtomicBool::new(false),
+            awaiting: AtomicUsize::new(0),
         }
     }
 }
@@ -131,18 +141,27 @@ impl Ledger {
         self.sides.get(group).map_or(0, |side| side.peak(now))
     }
 
-    /// Waits until a backend may have a free place; told only while [`Ledger::await_places`] asks for it.
+    /// Waits until a backend may have a free place; told only while somebody awaits one.
     pub(crate) async fn freed(&self) {
         self.freed.notified().await;
     }
 
-    /// Whether somebody waits for a place. Look for one again after saying so: it may have become free before.
-    pub(crate) fn await_places(&self, awaited: bool) {
-        self.awaited.store(awaited, Ordering::SeqCst);
+    /// Somebody awaits a place as long as the guard lives. Look for one again once it does: it may have become free
+    /// before.
+    pub(crate) fn awaits(self: &Arc<Self>) -> Awaiting {
+        self.awaiting.fetch_add(1, Ordering::SeqCst);
+        Awaiting(Arc::clone(self))
+    }
+
+    /// Whether anybody awaits a place.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaiting.load(Ordering::Relaxed) > 0
     }
 
     fn place_freed(&self) {
-        if self.awaited.load(Ordering::SeqCst) {
+        // Of two threads, one that frees a place and one that begins to wait, at least one sees the other.
+        fence(Ordering::SeqCst);
+        if self.is_awaited() {
             self.freed.notify_one();
         }
     }

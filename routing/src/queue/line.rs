@@ -67,11 +67,11 @@ impl<K: Copy + Ord> Line<K> {
     }
 
     pub(super) fn is_forgotten(&self) -> bool {
-        self.len() == 0
+        self.waiting.is_empty() && self.served == 0
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.waiting.len() + self.served
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// What it is compared with other lines by, if somebody is there.

@@ -167,11 +167,13 @@ async fn a_place_is_told_of_after_it_is_free_and_only_if_awaited() {
     lease.place(load.take());
     lease.displace();
     assert!(told().await.is_err(), "nobody waits");
-    ledger.await_places(true);
+    let awaiting = ledger.awaits();
     lease.place(load.take());
     drop(lease);
     assert!(told().await.is_ok());
     assert_eq!(load.get(), 0);
     drop(ledger.open(&group("etl")));
     assert!(told().await.is_err(), "it had no place");
+    drop(awaiting);
+    assert!(!ledger.is_awaited());
 }

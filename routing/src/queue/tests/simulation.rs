@@ -106,6 +106,7 @@ impl Truth {
 
     fn check(&self, queue: &Queue<u64>) {
         assert_eq!(queue.len(), self.user_of.len());
+        assert_eq!(queue.waiting(), self.absent.len() + self.there.len());
         assert_eq!(queue.oldest(), self.user_of.keys().next().copied());
         assert_eq!(queue.is_anybody_there(), !self.there.is_empty());
         let users: BTreeSet<_> = self.user_of.values().collect();
