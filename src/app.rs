@@ -21,8 +21,9 @@ use crate::{
     living::Alive,
     metrics::{Metrics, MetricsError},
     proxy::{Shared, plane, plane::Plane, port},
-    queries::reaper,
+    queries::{Ledger, reaper},
     reload::{self, Reloading},
+    snapshot::Demand,
     telemetry::logs::Logs,
 };
 
@@ -96,15 +97,18 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
     let hash: Arc<str> = loaded.hash.as_str().into();
     let config = Arc::new(loaded.config);
+    let ledger = Arc::<Ledger>::default();
     let (current, control) = backends::start(
         Arc::clone(&config),
         Arc::clone(&hash),
         Arc::clone(&metrics),
+        Arc::clone(&ledger) as Arc<dyn Demand>,
         cancel.clone(),
         &tasks,
     )?;
     config_part.done();
-    let shared = Arc::new(Shared::new(current.clone(), Arc::clone(&metrics), lifecycle.clone()));
+    let shared =
+        Arc::new(Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone()));
     let status = ConfigStatus::new(Arc::clone(&metrics), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
     let addresses = Addresses {

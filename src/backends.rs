@@ -35,7 +35,7 @@ use self::{
 use crate::{
     config::model::Config,
     metrics::Metrics,
-    snapshot::{Current, Mark},
+    snapshot::{Current, Demand, Mark},
 };
 
 pub use self::passive::learned;
@@ -115,6 +115,7 @@ pub fn start(
     config: Arc<Config>,
     hash: impl Into<Arc<str>>,
     metrics: Arc<Metrics>,
+    demand: Arc<dyn Demand>,
     cancel: CancellationToken,
     tracker: &TaskTracker,
 ) -> Result<(Current, Control), Refused> {
@@ -123,7 +124,7 @@ pub fn start(
     let (reports, heard_reports) = mpsc::unbounded_channel();
     let (orders, heard_orders) = mpsc::channel(ORDERS);
     let (outcomes, heard_outcomes) = mpsc::channel(OUTCOMES);
-    let truth = Truth::new(plan, config, hash.into(), metrics, reports);
+    let truth = Truth::new(plan, config, hash.into(), metrics, reports, demand);
     let current = Current::new(truth.snapshot());
     let fold = Fold {
         truth,

@@ -1,14 +1,18 @@
 //! What lives at the moment of a scrape, put together from the ledger, the query table and the snapshot.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use sluice_routing::GroupName;
+use tokio::time::Instant;
 
 use crate::{
     lifecycle::Lifecycle,
-    metrics::{BackendGauge, InFlight, Living},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living},
     queries::{Ledger, Table, ledger::STATES},
-    snapshot::{BackendState, Circuit, Current},
+    snapshot::{BackendState, Circuit, Current, Group},
 };
 
 /// The page of metrics asks it; it holds no numbers of its own.
@@ -65,6 +69,20 @@ impl Living for Alive {
             .collect()
     }
 
+    fn groups(&self) -> Vec<GroupGauge> {
+        let snapshot = self.current.load();
+        let now = Instant::now();
+        let of_group = |group: &Arc<Group>| GroupGauge {
+            group: group.name.as_str().into(),
+            demand: self.ledger.demand(&group.name, now).demand,
+            peak: self.ledger.peak(&group.name, now),
+            resume_in_progress: group.wake.resuming_since.is_some(),
+            last_success: group.wake.last_success.map_or(0.0, unix_seconds),
+            ..GroupGauge::default()
+        };
+        snapshot.groups.iter().map(of_group).collect()
+    }
+
     fn tracked_queries(&self) -> u64 {
         self.table.len() as u64
     }
@@ -88,10 +106,15 @@ fn of_removed((name, counted): (GroupName, [u64; STATES.len()])) -> impl Iterato
     })
 }
 
+fn unix_seconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
 fn word(state: BackendState) -> &'static str {
     match state {
         BackendState::Healthy => "healthy",
         BackendState::Unhealthy => "unhealthy",
+        BackendState::Sleeping => "sleeping",
         BackendState::Resuming => "resuming",
         BackendState::Draining => "draining",
         BackendState::Inactive => "inactive",

@@ -29,11 +29,11 @@ pub use self::{
     family::Declared,
     group::{Answered, GroupMetrics},
     labels::{
-        AdminOperation, AdminStatus, BackendState, Circuit, ErrorKind, Evicted, Lookup, Method,
-        Operation, Probe, QueryError, QueryEvent, QueryStatus, Reload, Retry, RoutingError,
-        Unavailable, UpstreamError,
+        AdminOperation, AdminStatus, BackendState, Circuit, ColdStartPhase, ErrorKind, Evicted,
+        Lookup, Method, Operation, Probe, Provider, ProviderOutcome, QueryError, QueryEvent,
+        QueryStatus, Reload, ResumeOutcome, Retry, RoutingError, Unavailable, UpstreamError,
     },
-    living::{BackendGauge, InFlight, Living},
+    living::{BackendGauge, GroupGauge, InFlight, Living},
 };
 use self::{
     gateway::Gateway,
@@ -184,6 +184,14 @@ impl Metrics {
     /// A query's record went before its time.
     pub fn evicted(&self, reason: Evicted) {
         self.gateway.evicted.count(reason);
+    }
+
+    /// A resume driver was called.
+    pub fn provider_call(&self, provider: Provider, outcome: ProviderOutcome, took: Duration) {
+        if let Some(outcomes) = self.gateway.provider_requests.of(provider) {
+            outcomes.count(outcome);
+        }
+        self.gateway.provider_seconds.observe(provider, took);
     }
 
     /// A data connection was opened; it counts until the guard goes.

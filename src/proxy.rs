@@ -78,12 +78,17 @@ const OVERLAP_SECONDS: i64 = 60;
 
 impl Shared {
     /// An empty table and ledger around the present snapshot.
-    pub fn new(current: Current, metrics: Arc<Metrics>, lifecycle: Lifecycle) -> Self {
+    pub fn new(
+        current: Current,
+        ledger: Arc<Ledger>,
+        metrics: Arc<Metrics>,
+        lifecycle: Lifecycle,
+    ) -> Self {
         let table = Arc::<Table>::default();
         Self {
             current,
             table,
-            ledger: Arc::default(),
+            ledger,
             bindings: Arc::default(),
             challenged: Arc::default(),
             keeping: Arc::default(),

@@ -4,6 +4,8 @@
 //! snapshot; requests load it once and pass the reference down. Only the counters behind `Live` move within it.
 //! It does no I/O and decides nothing: `sluice_routing::decide` does.
 
+mod wake;
+
 use std::{
     fmt,
     sync::{Arc, atomic::AtomicU32},
@@ -13,13 +15,15 @@ use std::{
 use ahash::AHashMap;
 use arc_swap::{ArcSwap, Guard};
 use sluice_routing::{BackendName, CoordinatorId, Fleet, GroupName, Load, RuleSet};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{
-    config::model::{Config, Uris},
+    config::model::{ColdStart, Config, Uris},
     metrics::{BackendMetrics, GroupMetrics},
     trino::uris::Capabilities,
 };
+
+pub use self::wake::{Demand, GroupLive, GroupWake, WakeState};
 
 /// Everything a request needs to be routed.
 #[derive(Debug)]
@@ -53,6 +57,12 @@ pub struct Group {
     pub metrics: Arc<GroupMetrics>,
     /// Its backends, in the order of the file.
     pub members: Vec<Arc<Backend>>,
+    /// How its statements wait.
+    pub cold_start: ColdStart,
+    /// Where it stands between sleep and readiness.
+    pub wake: GroupWake,
+    /// What moves while the snapshot stands.
+    pub live: Arc<GroupLive>,
 }
 
 /// One backend as it stood when the snapshot was made.
@@ -70,6 +80,8 @@ pub struct Backend {
     pub state: BackendState,
     /// Whether `/v1/info` answered `starting: true` at the last probe.
     pub starting: bool,
+    /// Where it stands between sleep and readiness; `None`: it has no resume driver.
+    pub wake: Option<WakeState>,
     /// What an operator said.
     pub mark: Mark,
     /// New statements only.
@@ -130,7 +142,9 @@ pub enum BackendState {
     Healthy,
     /// Not reachable, and nothing wakes it.
     Unhealthy,
-    /// `starting: true`.
+    /// Asleep, or held down.
+    Sleeping,
+    /// `starting: true`, or being woken.
     Resuming,
     /// No new statements; known ids are served.
     Draining,
@@ -182,7 +196,7 @@ pub struct Live {
 }
 
 /// What the data plane notices of a backend and the control plane must know.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Report {
     /// Failures in a row reached the limit of the circuit.
     Tripped(Seat),
@@ -190,11 +204,16 @@ pub enum Report {
     Unreachable(Seat),
     /// An answer carried a query id of a process that the snapshot does not know.
     Coordinator(Seat, CoordinatorId),
+    /// A statement needs a backend of that group, and none takes it (promise 5: only statements say so).
+    Wanted(GroupName),
 }
 
 /// Where the current snapshot is read.
 #[derive(Clone, Debug)]
-pub struct Current(Arc<ArcSwap<Snapshot>>);
+pub struct Current {
+    present: Arc<ArcSwap<Snapshot>>,
+    published: watch::Sender<()>,
+}
 
 impl BackendState {
     /// The word in metrics, logs and JSON.
@@ -202,6 +221,7 @@ impl BackendState {
         match self {
             Self::Healthy => "healthy",
             Self::Unhealthy => "unhealthy",
+            Self::Sleeping => "sleeping",
             Self::Resuming => "resuming",
             Self::Draining => "draining",
             Self::Inactive => "inactive",
@@ -232,22 +252,28 @@ impl Circuit {
 impl Current {
     /// Starts with a first snapshot.
     pub fn new(first: Snapshot) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(first)))
+        Self { present: Arc::new(ArcSwap::from_pointee(first)), published: watch::Sender::new(()) }
     }
 
     /// The present one; cheap, once a request.
     pub fn load(&self) -> Guard<Arc<Snapshot>> {
-        self.0.load()
+        self.present.load()
     }
 
     /// The present one, to be kept.
     pub fn load_full(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+        self.present.load_full()
     }
 
     /// Puts the next one in its place; only `backends::fold` calls it.
     pub fn publish(&self, next: Snapshot) {
-        self.0.store(Arc::new(next));
+        self.present.store(Arc::new(next));
+        self.published.send_replace(());
+    }
+
+    /// Tells of each publication; who looks up late sees one change, and then the newest snapshot.
+    pub fn changed(&self) -> watch::Receiver<()> {
+        self.published.subscribe()
     }
 }
 

@@ -10,7 +10,7 @@ pub use self::why::{ClaimedBy, Explanation, Why};
 use crate::{
     compile::RuleSet,
     facts::Facts,
-    fleet::{Availability, Fleet, Group, OnEmpty},
+    fleet::{Availability, Fleet, Group, Member, OnEmpty},
     place::{Placed, choose},
 };
 
@@ -30,6 +30,8 @@ pub struct Decision {
 pub enum Outcome {
     /// To that member of the group.
     Forward(Placed),
+    /// To the group's waiting room: no member takes statements yet, and one can be woken.
+    Wake,
     /// Nowhere.
     Refuse(Refusal),
 }
@@ -44,8 +46,18 @@ pub enum Refusal {
     #[error("the routing group does not exist")]
     UnknownGroup,
     /// Its group has no member that takes statements.
-    #[error("no backend of the routing group takes statements{}", hints(*starting, *draining, *circuit_open))]
+    #[error("no backend of the routing group takes statements{}", hints(&[
+        (*failed, "one could not be woken"),
+        (*held_down, "one is held down"),
+        (*starting, "one is starting"),
+        (*draining, "one is draining"),
+        (*circuit_open, "one failed several times in a row"),
+    ]))]
     NoBackend {
+        /// Some member could not be woken.
+        failed: bool,
+        /// Some member is held down by an operator.
+        held_down: bool,
         /// Some member is starting.
         starting: bool,
         /// Some member is draining.
@@ -69,13 +81,13 @@ pub fn decide(rules: &RuleSet, fleet: &Fleet, facts: &Facts<'_>, _now: u64, seed
         };
         return Decision { group: None, outcome: Outcome::Refuse(refusal), why };
     };
-    let Some((serving, placed)) = serve(fleet, at, facts, seed) else {
+    let Some((serving, outcome)) = serve(fleet, at, facts, seed) else {
         return Decision { group: Some(at), outcome: Outcome::Refuse(no_backend(group)), why };
     };
     let fell_over_from = (serving != at).then_some(at);
     let candidates = fleet.groups.get(serving).map_or(0, candidates);
     let why = Why { fell_over_from, candidates, ..why };
-    Decision { group: Some(serving), outcome: Outcome::Forward(placed), why }
+    Decision { group: Some(serving), outcome, why }
 }
 
 /// Who claims the statement, and for which group, if that exists.
@@ -93,13 +105,16 @@ fn claim(rules: &RuleSet, fleet: &Fleet, facts: &Facts<'_>) -> (ClaimedBy, Optio
     }
 }
 
-/// Follows `onEmpty` to the first group with a member to choose; a ring is walked once.
-fn serve(fleet: &Fleet, first: usize, facts: &Facts<'_>, seed: u64) -> Option<(usize, Placed)> {
+/// Follows `onEmpty` to the first group with a member to choose or to wake; a ring is walked once.
+fn serve(fleet: &Fleet, first: usize, facts: &Facts<'_>, seed: u64) -> Option<(usize, Outcome)> {
     let mut at = first;
     for _ in 0..fleet.groups.len() {
         let group = fleet.groups.get(at)?;
         if let Some(placed) = choose(group, facts.user, seed, &[]) {
-            return Some((at, placed));
+            return Some((at, Outcome::Forward(placed)));
+        }
+        if group.members.iter().any(Member::is_wakeable) {
+            return Some((at, Outcome::Wake));
         }
         let OnEmpty::Group(next) = group.on_empty else { return None };
         at = next;
@@ -114,6 +129,8 @@ fn candidates(group: &Group) -> usize {
 fn no_backend(group: &Group) -> Refusal {
     let any = |what| group.members.iter().any(|member| member.availability == what);
     Refusal::NoBackend {
+        failed: any(Availability::Failed),
+        held_down: any(Availability::HeldDown),
         starting: any(Availability::Starting),
         draining: any(Availability::Draining),
         circuit_open: any(Availability::CircuitOpen),
@@ -121,14 +138,8 @@ fn no_backend(group: &Group) -> Refusal {
 }
 
 /// ` (one is starting, one is draining)`, or nothing.
-fn hints(starting: bool, draining: bool, circuit_open: bool) -> String {
-    let hints = [
-        (starting, "one is starting"),
-        (draining, "one is draining"),
-        (circuit_open, "one failed several times in a row"),
-    ];
-    let said: Vec<_> =
-        hints.into_iter().filter(|(holds, _)| *holds).map(|(_, words)| words).collect();
+fn hints(hints: &[(bool, &str)]) -> String {
+    let said: Vec<_> = hints.iter().filter(|(holds, _)| *holds).map(|(_, words)| *words).collect();
     if said.is_empty() { String::new() } else { format!(" ({})", said.join(", ")) }
 }
 

@@ -51,7 +51,13 @@ pub struct Member {
 pub enum Availability {
     /// It does.
     Ready,
-    /// It answers, and says that it is starting.
+    /// It sleeps or wakes: a statement for it can be waited for.
+    Asleep,
+    /// It could not be woken, and is left alone for a while.
+    Failed,
+    /// An operator put it to sleep, and it stays asleep until an operator wakes it.
+    HeldDown,
+    /// It answers, and says that it is starting; nothing of ours wakes it.
     Starting,
     /// Probes do not reach it.
     Unreachable,
@@ -102,6 +108,11 @@ impl Fleet {
 }
 
 impl Member {
+    /// Whether a new statement may wait for it.
+    pub fn is_wakeable(&self) -> bool {
+        self.weight > 0 && self.availability == Availability::Asleep
+    }
+
     /// Whether a new statement may go to it.
     pub fn is_selectable(&self) -> bool {
         self.weight > 0 && self.availability == Availability::Ready

@@ -11,7 +11,9 @@ use sluice_routing::{
 
 use crate::{
     backends::health::Limits,
-    config::model::{self, Config, Patterns, Select, Uris, When},
+    config::model::{
+        self, ColdStart, Config, Patterns, Resume, Select, Stats, Suspend, Uris, When,
+    },
     snapshot::BackendUrl,
 };
 
@@ -34,6 +36,8 @@ pub(crate) struct PlannedGroup {
     pub(crate) xtrinode: Arc<str>,
     pub(crate) select: RoutingSelect,
     pub(crate) on_empty: OnEmpty,
+    pub(crate) cold_start: ColdStart,
+    pub(crate) suspend: Option<Suspend>,
     pub(crate) backends: Vec<PlannedBackend>,
 }
 
@@ -46,6 +50,8 @@ pub(crate) struct PlannedBackend {
     pub(crate) uris: Uris,
     pub(crate) limits: Limits,
     pub(crate) tempo: Tempo,
+    pub(crate) resume: Option<Resume>,
+    pub(crate) stats: Option<Stats>,
 }
 
 /// How often and how long a backend is asked.
@@ -116,6 +122,8 @@ fn planned_group(
         xtrinode: group.xtrinode.as_deref().unwrap_or(xtrinode).into(),
         select: select(group.select),
         on_empty,
+        cold_start: group.cold_start.clone(),
+        suspend: group.suspend.clone(),
         backends,
     })
 }
@@ -155,6 +163,8 @@ fn planned_backend(config: &Config, backend: &model::Backend) -> Result<PlannedB
             timeout: own.timeout.unwrap_or(common.timeout).get(),
             fall,
         },
+        resume: backend.resume.clone(),
+        stats: backend.stats.clone(),
     })
 }
 

@@ -155,6 +155,7 @@ impl Record {
             uris: self.planned.uris,
             state: self.state(mark),
             starting: self.starting,
+            wake: None,
             mark,
             circuit: self.gate.shown(),
             capabilities: self.capabilities,

@@ -32,11 +32,22 @@ struct Stage {
     tracker: TaskTracker,
 }
 
+/// Nobody waits for anything.
+#[derive(Debug)]
+struct Unwanted;
+
+impl crate::snapshot::Demand for Unwanted {
+    fn demand(&self, _: &sluice_routing::GroupName) -> u64 {
+        0
+    }
+}
+
 impl Stage {
     fn new(config: Arc<Config>) -> Self {
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Metrics::new().unwrap();
-        let (current, control) = start(config, "one", metrics, cancel.clone(), &tracker).unwrap();
+        let (current, control) =
+            start(config, "one", metrics, Arc::new(Unwanted), cancel.clone(), &tracker).unwrap();
         Self { current, control, cancel, tracker }
     }
 

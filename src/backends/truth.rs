@@ -25,7 +25,7 @@ use crate::{
     backends::{coordinators::Coordinators, plan::Plan, record::Record},
     config::model::Config,
     metrics::Metrics,
-    snapshot::{Mark, Report, Seat},
+    snapshot::{Demand, GroupLive, Mark, Report, Seat},
 };
 
 /// How often a load that nobody announces is looked at: of draining and of retired backends.
@@ -52,9 +52,12 @@ pub(crate) enum Effect {
 pub(crate) struct Truth {
     metrics: Arc<Metrics>,
     reports: mpsc::UnboundedSender<Report>,
+    demand: Arc<dyn Demand>,
     config: Arc<Config>,
     hash: Arc<str>,
     plan: Plan,
+    /// The moving parts of groups that were ever configured under these names.
+    lives: AHashMap<GroupName, Arc<GroupLive>>,
     records: BTreeMap<Seat, Record>,
     /// Who bears a name; a retired backend keeps its own until another takes it.
     holders: AHashMap<BackendName, Seat>,
@@ -82,13 +85,16 @@ impl Truth {
         hash: Arc<str>,
         metrics: Arc<Metrics>,
         reports: mpsc::UnboundedSender<Report>,
+        demand: Arc<dyn Demand>,
     ) -> Self {
         let mut truth = Self {
             metrics,
             reports,
+            demand,
             config,
             hash,
             plan,
+            lives: AHashMap::new(),
             records: BTreeMap::new(),
             holders: AHashMap::new(),
             marks: AHashMap::new(),

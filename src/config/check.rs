@@ -14,6 +14,7 @@ mod listeners;
 mod patterns;
 mod report;
 mod rules;
+mod waking;
 
 /// Adds what is wrong with `config` to `found`; `tree` knows the places.
 pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
@@ -22,4 +23,5 @@ pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
     limits::check(config, &mut report);
     fleet::check(config, &mut report);
     rules::check(config, &mut report);
+    waking::check(config, &mut report);
 }

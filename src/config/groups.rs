@@ -34,6 +34,8 @@ mod tests {
             xtrinode: xtrinode.map(str::to_owned),
             select: Default::default(),
             on_empty: "refuse".to_owned(),
+            cold_start: Default::default(),
+            suspend: None,
             backends: Vec::new(),
         };
         let labels = labels(&group);

@@ -3,6 +3,10 @@
 //! Keys are camelCase and unknown keys are errors. Durations read as `30s`, sizes as `16MiB` (see `units`).
 //! Nothing here is checked against anything else: `check` does that, and reports every problem at once.
 
+mod cold_start;
+mod resume;
+mod told;
+
 use std::{fmt, net::SocketAddr};
 
 use ipnet::IpNet;
@@ -12,6 +16,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     config::units::{self, Bytes, Span},
     trino::uris::Mode,
+};
+
+pub use self::{
+    cold_start::{ColdStart, ColdStartMode, Contract, Suspend},
+    resume::{
+        Challenge, Command, CustomResource, External, KubernetesScale, Named, Resume, Stats,
+        Webhook, XtrinodeApi,
+    },
+    told::{AccessLog, Info, Log, LogFormat, Telemetry},
 };
 
 /// The whole file; only `routingGroups` is required.
@@ -199,11 +212,23 @@ pub struct Queries {
     pub abandon_after: Span,
     /// How long the backend of an ended query stays known; Trino's `query.min-expire-age`.
     pub remember_for: Span,
+    /// A waiting statement that nobody has polled for so long is no demand for scalers until it is polled again.
+    pub idle_demand_after: Span,
+    /// How long the last query of a group goes on as demand of 1.
+    pub linger: Span,
+    /// How long a statement that was refused for want of capacity goes on as demand.
+    pub unmet_lease: Span,
 }
 
 impl Default for Queries {
     fn default() -> Self {
-        Self { abandon_after: Span::secs(300), remember_for: Span::secs(900) }
+        Self {
+            abandon_after: Span::secs(300),
+            remember_for: Span::secs(900),
+            idle_demand_after: Span::secs(60),
+            linger: Span::secs(60),
+            unmet_lease: Span::secs(60),
+        }
     }
 }
 
@@ -225,6 +250,12 @@ pub struct RoutingGroup {
     /// What happens when no backend can take a statement: `refuse`, or the name of another group.
     #[serde(default = "refuse")]
     pub on_empty: String,
+    /// What happens while no backend can take a statement, or the group is full.
+    #[serde(default)]
+    pub cold_start: ColdStart,
+    /// When its backends are put to sleep; unset: never.
+    #[serde(default)]
+    pub suspend: Option<Suspend>,
     /// At least one.
     pub backends: Vec<Backend>,
 }
@@ -264,6 +295,15 @@ pub struct Backend {
     /// Probes of this backend, where they differ from `health`.
     #[serde(default)]
     pub health: Option<BackendHealth>,
+    /// How it is woken and put to sleep; unset: it is not.
+    #[serde(default)]
+    pub resume: Option<Resume>,
+    /// Who reads its own counts of queries before it is suspended.
+    #[serde(default)]
+    pub stats: Option<Stats>,
+    /// How its clients are asked who they are.
+    #[serde(default)]
+    pub challenge: Challenge,
 }
 
 fn one() -> u32 {
@@ -412,75 +452,5 @@ impl fmt::Debug for Admin {
 impl Default for Admin {
     fn default() -> Self {
         Self { bind: SocketAddr::from(([127, 0, 0, 1], 8081)), token: None }
-    }
-}
-
-/// Standard output.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Log {
-    /// Unset: text on a terminal, else JSON.
-    pub format: Option<LogFormat>,
-    /// As in `RUST_LOG`, which wins.
-    pub level: String,
-    /// Which requests get a line of their own.
-    pub access: AccessLog,
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: None, level: "info".to_owned(), access: AccessLog::Statements }
-    }
-}
-
-/// The shape of a log line.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum LogFormat {
-    /// One flat JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
-/// Which requests are logged at `info`.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AccessLog {
-    /// All.
-    All,
-    /// All but polls that succeeded.
-    Statements,
-    /// None.
-    Off,
-}
-
-/// What `/v1/info` says of the gateway.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Info {
-    /// `environment`.
-    pub environment: String,
-    /// `nodeVersion.version`; `auto`: the last one learned of the default group, else 483.
-    pub node_version: String,
-}
-
-impl Default for Info {
-    fn default() -> Self {
-        Self { environment: "production".to_owned(), node_version: "auto".to_owned() }
-    }
-}
-
-/// Trace context.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Telemetry {
-    /// Whether a request without `traceparent` gets one, so that logs and coordinators join.
-    pub generate_when_absent: bool,
-}
-
-impl Default for Telemetry {
-    fn default() -> Self {
-        Self { generate_when_absent: true }
     }
 }

@@ -47,6 +47,9 @@ impl<'a> Walk<'a> {
             return None;
         }
         let schema = self.branch(schema, node);
+        if words::format_of(schema) == "any" && matches!(node.value, Value::Map(_)) {
+            return Some(plain(&node.value));
+        }
         match (type_of(schema), &node.value) {
             ("object", Value::Map(entries)) => Some(self.map(node, entries, schema, trail)),
             ("array", Value::List(items)) => Some(self.list(items, schema, trail)),
@@ -187,6 +190,22 @@ impl<'a> Walk<'a> {
             };
         }
         schema
+    }
+}
+
+/// A value that is taken as it is; what is broken in it has its problem already.
+fn plain(value: &Value) -> Json {
+    match value {
+        Value::Null | Value::Broken => Json::Null,
+        Value::Bool(yes) => Json::from(*yes),
+        Value::Integer(number) => i64::try_from(*number).map_or(Json::Null, Json::from),
+        Value::Float(number) => Json::from(*number),
+        Value::Text(text) => Json::from(text.value.as_str()),
+        Value::List(items) => items.iter().map(|item| plain(&item.value)).collect(),
+        Value::Map(entries) => {
+            let pairs = entries.iter().map(|entry| (entry.key.clone(), plain(&entry.node.value)));
+            Json::Object(pairs.collect())
+        }
     }
 }
 

@@ -9,8 +9,8 @@ use prometheus::{Gauge, Histogram, IntCounter};
 
 use crate::metrics::{
     labels::{
-        AdminOperation, AdminStatus, ErrorKind, Evicted, Lookup, Method, Operation, Reload,
-        RoutingError,
+        AdminOperation, AdminStatus, ErrorKind, Evicted, Lookup, Method, Operation, Provider,
+        ProviderOutcome, Reload, RoutingError,
     },
     series::{Codes, PerLabel},
     table::Kept,
@@ -27,6 +27,8 @@ pub(super) struct Gateway {
     pub(super) routing_errors: PerLabel<RoutingError, IntCounter>,
     pub(super) evicted: PerLabel<Evicted, IntCounter>,
     pub(super) connections: Gauge,
+    pub(super) provider_requests: PerLabel<Provider, PerLabel<ProviderOutcome, IntCounter>>,
+    pub(super) provider_seconds: PerLabel<Provider, Histogram>,
     reloads: PerLabel<Reload, IntCounter>,
     reload_successful: Gauge,
     reload_time: Gauge,
@@ -58,6 +60,14 @@ impl Gateway {
             }),
             evicted: PerLabel::resolve(|e: Evicted| kept.evicted.with([e.as_str()])),
             connections: kept.connections.with([]),
+            provider_requests: PerLabel::resolve(|provider: Provider| {
+                PerLabel::resolve(|outcome: ProviderOutcome| {
+                    kept.provider_requests.with([provider.as_str(), outcome.as_str()])
+                })
+            }),
+            provider_seconds: PerLabel::resolve(|p: Provider| {
+                kept.provider_seconds.with([p.as_str()])
+            }),
             reloads: PerLabel::resolve(|r: Reload| kept.reloads.with([r.as_str()])),
             reload_successful: kept.reload_successful.with([]),
             reload_time: kept.reload_time.with([]),

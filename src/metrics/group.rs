@@ -14,7 +14,7 @@ use prometheus::{Histogram, IntCounter};
 use sluice_routing::StatementKind;
 
 use crate::metrics::{
-    labels::{QueryError, QueryEvent, QueryStatus, Unavailable},
+    labels::{ColdStartPhase, QueryError, QueryEvent, QueryStatus, ResumeOutcome, Unavailable},
     series::{Codes, PerLabel},
     table::{Kept, Set},
 };
@@ -51,6 +51,12 @@ pub struct GroupMetrics {
     unavailable_answers: IntCounter,
     request_seconds: Histogram,
     unavailable: PerLabel<Unavailable, IntCounter>,
+    resumes: IntCounter,
+    resumed: PerLabel<ResumeOutcome, IntCounter>,
+    resume_seconds: PerLabel<ResumeOutcome, Histogram>,
+    resume_wait: PerLabel<ResumeOutcome, Histogram>,
+    coalesced: IntCounter,
+    phases: PerLabel<ColdStartPhase, Histogram>,
     events: PerLabel<QueryEvent, IntCounter>,
     queries: PerLabel<QueryStatus, PerLabel<StatementKind, IntCounter>>,
     query_seconds: PerLabel<StatementKind, Histogram>,
@@ -62,8 +68,6 @@ pub struct GroupMetrics {
 impl GroupMetrics {
     pub(super) fn resolve(name: &str, families: &Arc<Kept>) -> Self {
         let kept = families;
-        // No resume driver exists yet, but the series does: KEDA and dashboards of XTrinode ask for it.
-        kept.resumes.with([name]);
         kept.probe_seconds.with([name]);
         let group = Self {
             name: name.into(),
@@ -74,6 +78,20 @@ impl GroupMetrics {
             request_seconds: kept.request_seconds.with([name]),
             unavailable: PerLabel::resolve(|r: Unavailable| {
                 kept.unavailable.with([name, r.as_str()])
+            }),
+            resumes: kept.resumes.with([name]),
+            resumed: PerLabel::resolve(|o: ResumeOutcome| {
+                kept.resume_attempts.with([name, o.as_str()])
+            }),
+            resume_seconds: PerLabel::resolve(|o: ResumeOutcome| {
+                kept.resume_seconds.with([name, o.as_str()])
+            }),
+            resume_wait: PerLabel::resolve(|o: ResumeOutcome| {
+                kept.resume_wait.with([name, o.as_str()])
+            }),
+            coalesced: kept.resume_coalesced.with([name]),
+            phases: PerLabel::resolve(|p: ColdStartPhase| {
+                kept.cold_start_phases.with([name, p.as_str()])
             }),
             events: PerLabel::resolve(|e: QueryEvent| kept.query_events.with([name, e.as_str()])),
             queries: PerLabel::resolve(|status: QueryStatus| {
@@ -111,6 +129,32 @@ impl GroupMetrics {
             self.unavailable.count(reason);
         }
         self.request_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A resume has begun: one for each single flight.
+    pub fn resume_began(&self) {
+        self.resumes.inc();
+    }
+
+    /// A resume has ended, this long after its trigger.
+    pub fn resume_ended(&self, outcome: ResumeOutcome, took: Duration) {
+        self.resumed.count(outcome);
+        self.resume_seconds.observe(outcome, took);
+    }
+
+    /// A query joined a resume under way.
+    pub fn resume_joined(&self) {
+        self.coalesced.inc();
+    }
+
+    /// A query left the waiting room, this long after it came.
+    pub fn held(&self, outcome: ResumeOutcome, took: Duration) {
+        self.resume_wait.observe(outcome, took);
+    }
+
+    /// A part of a cold start took this long.
+    pub fn cold_start_phase(&self, phase: ColdStartPhase, took: Duration) {
+        self.phases.observe(phase, took);
     }
 
     /// A query took this step.

@@ -197,6 +197,47 @@ closed! {
         Inactive = "inactive",
     }
 
+    /// How a resume ended.
+    ResumeOutcome {
+        Success = "success",
+        Failure = "failure",
+        Timeout = "timeout",
+        Rejected = "rejected",
+    }
+
+    /// What wakes a backend.
+    Provider {
+        KubernetesScale = "kubernetes_scale",
+        XtrinodeApi = "xtrinode_api",
+        Xtrinode = "xtrinode",
+        Stackable = "stackable",
+        CustomResource = "custom_resource",
+        Webhook = "webhook",
+        Command = "command",
+        External = "external",
+    }
+
+    /// How one call of a provider ended.
+    ProviderOutcome {
+        Success = "success",
+        Failure = "failure",
+        Timeout = "timeout",
+    }
+
+    /// Where a cold start spends its time.
+    ColdStartPhase {
+        /// From the first statement to the call.
+        Detect = "detect",
+        /// The call itself.
+        Call = "call",
+        /// From the accepted call to a coordinator that says `starting: false`.
+        Coordinator = "coordinator",
+        /// From there to enough workers.
+        Workers = "workers",
+        /// From readiness to the first answer to a held statement.
+        FirstByte = "first_byte",
+    }
+
     /// How a reload of the configuration ended.
     Reload {
         Success = "success",

@@ -20,6 +20,9 @@ pub trait Living: Send + Sync {
     /// One entry for each backend at work.
     fn backends(&self) -> Vec<BackendGauge>;
 
+    /// One entry for each configured group.
+    fn groups(&self) -> Vec<GroupGauge>;
+
     /// How many query records are held.
     fn tracked_queries(&self) -> u64;
 
@@ -40,6 +43,27 @@ pub struct InFlight {
     pub state: &'static str,
     /// How many.
     pub count: u64,
+}
+
+/// One group as it stands.
+#[derive(Clone, Debug, Default)]
+pub struct GroupGauge {
+    /// The label `routing_group`.
+    pub group: Arc<str>,
+    /// What scalers are told.
+    pub demand: u64,
+    /// The highest in-flight of the last minute.
+    pub peak: u64,
+    /// Statements in the waiting room.
+    pub waiters: u64,
+    /// Their SQL and headers.
+    pub held_bytes: u64,
+    /// Seconds that the oldest of them has waited.
+    pub held_oldest: f64,
+    /// Whether a backend is being woken.
+    pub resume_in_progress: bool,
+    /// When a resume last succeeded, in Unix seconds; 0 if never.
+    pub last_success: f64,
 }
 
 /// One backend as it stands.
@@ -72,7 +96,19 @@ pub(super) fn gather(living: &dyn Living) -> Result<Vec<MetricFamily>, prometheu
     let groups: BTreeSet<&str> = queries.iter().map(|each| &*each.group).collect();
     scraped.groups.set([], as_f64(groups.len() as u64));
     fill_backends(&scraped, groups, &backends);
+    living.groups().iter().for_each(|each| fill_group(&scraped, each));
     Ok(registry.gather())
+}
+
+fn fill_group(scraped: &Scraped, each: &GroupGauge) {
+    let name = [&*each.group];
+    scraped.demand.set(name, as_f64(each.demand));
+    scraped.in_flight_peak.set(name, as_f64(each.peak));
+    scraped.resume_waiters.set(name, as_f64(each.waiters));
+    scraped.held_bytes.set(name, as_f64(each.held_bytes));
+    scraped.held_oldest.set(name, each.held_oldest);
+    scraped.resume_in_progress.set(name, if each.resume_in_progress { 1.0 } else { 0.0 });
+    scraped.resume_last_success.set(name, each.last_success);
 }
 
 fn fill_backends<'a>(

@@ -18,6 +18,12 @@ const QUERY: &[f64] = &[
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
     1800.0, 3600.0,
 ];
+/// Seconds: a cold start.
+const RESUME: &[f64] = &[0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+/// Seconds: how long one statement was held.
+const HELD: &[f64] = &[0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
+/// Seconds: one call of a resume driver.
+const CALL: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0];
 /// Seconds: what the gateway itself costs.
 const OVERHEAD: &[f64] =
     &[0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
@@ -98,6 +104,20 @@ table! {
         // Capacity.
         unavailable: Counters "gateway_unavailable_total" ["routing_group", "reason"]
             "Why each 503 was sent.";
+        resume_attempts: Counters "gateway_resume_attempts_total" ["routing_group", "outcome"]
+            "Resumes that ended.";
+        resume_seconds: Histograms "gateway_resume_duration_seconds" ["routing_group", "outcome"] le RESUME
+            "From the trigger of a resume to the first healthy coordinator, or to its end without one.";
+        resume_wait: Histograms "gateway_resume_wait_seconds" ["routing_group", "outcome"] le HELD
+            "How long one query was held.";
+        resume_coalesced: Counters "gateway_resume_coalesced_total" ["routing_group"]
+            "Queries that joined a resume under way.";
+        provider_requests: Counters "gateway_resume_provider_requests_total" ["provider", "outcome"]
+            "Calls of resume drivers.";
+        provider_seconds: Histograms "gateway_resume_provider_request_duration_seconds" ["provider"] le CALL
+            "How long calls of resume drivers took.";
+        cold_start_phases: Histograms "gateway_cold_start_phase_seconds" ["routing_group", "phase"] le RESUME
+            "Where cold starts spend their time.";
         // Queries.
         queries: Counters "gateway_queries_total" ["routing_group", "status", "statement_type"]
             "Queries that ended.";
@@ -163,6 +183,20 @@ table! {
     Scraped as SCRAPED {
         in_flight: Gauges "xtrinode_gateway_inflight_queries" ["namespace", "xtrinode", "routing_group", "state"]
             "Queries accepted and not ended that this replica owns.";
+        demand: Gauges "gateway_demand" ["routing_group"]
+            "What scalers are told: in-flight, unmet and lingering demand.";
+        in_flight_peak: Gauges "gateway_inflight_peak" ["routing_group"]
+            "The highest in-flight of the last minute.";
+        resume_in_progress: Gauges "gateway_resume_in_progress" ["routing_group"]
+            "Whether a backend of the group is being woken.";
+        resume_waiters: Gauges "gateway_resume_waiters" ["routing_group"]
+            "Queries held in the waiting room.";
+        resume_last_success: Gauges "gateway_resume_last_success_timestamp_seconds" ["routing_group"]
+            "When a resume last succeeded, in Unix time; 0 if never.";
+        held_bytes: Gauges "gateway_held_bytes" ["routing_group"]
+            "SQL and headers held in the waiting room.";
+        held_oldest: Gauges "gateway_held_oldest_seconds" ["routing_group"]
+            "How long the oldest held query has waited; 0 if none is held.";
         tracked: Gauges "gateway_tracked_queries" []
             "Query records held.";
         groups: Gauges "gateway_routing_groups" []

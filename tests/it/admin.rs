@@ -11,7 +11,7 @@ use sluice::{
     backends,
     config::model::Config,
     lifecycle::{Check, Lifecycle, Part, Signal, Signals, Timing},
-    metrics::{BackendGauge, InFlight, Living, Metrics},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics},
     telemetry::logs::Logs,
 };
 use tokio::{
@@ -59,6 +59,10 @@ impl Living for OneQuery {
         Vec::new()
     }
 
+    fn groups(&self) -> Vec<GroupGauge> {
+        Vec::new()
+    }
+
     fn tracked_queries(&self) -> u64 {
         1
     }
@@ -88,6 +92,7 @@ async fn start(token: Option<&str>) -> Gateway {
         config(token),
         "sha256:one",
         Arc::clone(&metrics),
+        std::sync::Arc::new(sluice::queries::Ledger::default()),
         stop.child_token(),
         &tracker,
     )

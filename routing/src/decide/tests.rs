@@ -104,12 +104,15 @@ fn without_a_default_what_nothing_claims_is_refused() {
 
 #[test]
 fn an_empty_group_refuses_and_says_what_its_members_do() {
-    use Availability::{CircuitOpen, Draining, Inactive, Ready, Starting, Unreachable};
-    for (members, starting, draining, circuit_open) in [
-        (&[][..], false, false, false),
-        (&[Unreachable, Inactive], false, false, false),
-        (&[Starting, Unreachable], true, false, false),
-        (&[Draining, CircuitOpen], false, true, true),
+    use Availability::{
+        CircuitOpen, Draining, Failed, HeldDown, Inactive, Ready, Starting, Unreachable,
+    };
+    for (members, [failed, held_down, starting, draining, circuit_open]) in [
+        (&[][..], [false; 5]),
+        (&[Unreachable, Inactive], [false; 5]),
+        (&[Starting, Unreachable], [false, false, true, false, false]),
+        (&[Draining, CircuitOpen], [false, false, false, true, true]),
+        (&[Failed, HeldDown], [true, true, false, false, false]),
     ] {
         let fleet = Fleet {
             groups: vec![group("adhoc", members), group("etl", &[Ready])],
@@ -118,7 +121,13 @@ fn an_empty_group_refuses_and_says_what_its_members_do() {
         let decision = decided(&fleet, "-", "-");
         assert_eq!(
             decision.outcome,
-            Outcome::Refuse(Refusal::NoBackend { starting, draining, circuit_open })
+            Outcome::Refuse(Refusal::NoBackend {
+                failed,
+                held_down,
+                starting,
+                draining,
+                circuit_open
+            })
         );
         assert_eq!((decision.group, decision.why.candidates), (Some(ADHOC), 0));
     }
@@ -133,6 +142,22 @@ fn on_empty_hands_on_and_says_so() {
     assert_eq!((decision.group, decision.why.fell_over_from), (Some(ETL), Some(ADHOC)));
     assert_eq!(decision.why.candidates, 2);
     assert!(matches!(decision.outcome, Outcome::Forward(_)));
+}
+
+#[test]
+fn a_group_that_can_be_woken_is_waited_for() {
+    use Availability::{Asleep, Ready, Unreachable};
+    let mut fleet = Fleet {
+        groups: vec![group("adhoc", &[Unreachable, Asleep]), group("etl", &[Ready])],
+        default_group: Some(ADHOC),
+    };
+    fleet.groups[ADHOC].on_empty = OnEmpty::Group(ETL);
+    let decision = decided(&fleet, "-", "-");
+    assert_eq!((decision.group, decision.outcome), (Some(ADHOC), Outcome::Wake));
+    fleet.groups[ADHOC].members[0].availability = Ready;
+    assert!(matches!(decided(&fleet, "-", "-").outcome, Outcome::Forward(_)));
+    fleet.groups[ADHOC].members.clear();
+    assert_eq!(decided(&fleet, "-", "-").group, Some(ETL));
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl fmt::Display for Explanation<'_> {
             Outcome::Forward(placed) => {
                 write!(f, ": backend `{}` of {} ready", self.member(placed.member), why.candidates)
             }
+            Outcome::Wake => f.write_str(": waits until one of its backends is awake"),
             Outcome::Refuse(refusal) => write!(f, ": {refusal}"),
         }
     }

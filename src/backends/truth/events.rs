@@ -96,6 +96,9 @@ impl Truth {
             Report::Unreachable(seat) => self.poke(seat),
             Report::Tripped(seat) => self.tripped(seat, now),
             Report::Coordinator(seat, id) => self.taught(seat, id, now),
+            Report::Wanted(group) => {
+                self.lives.get(&group).into_iter().for_each(|live| live.heard());
+            }
         }
     }
 

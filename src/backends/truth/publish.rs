@@ -8,7 +8,7 @@ use sluice_routing::{BackendName, Fleet, Group as FleetGroup, Member};
 
 use crate::{
     backends::{plan::PlannedGroup, record::Record, truth::Truth},
-    snapshot::{Backend, BackendState, Group, Mark, Seat, Snapshot},
+    snapshot::{Backend, BackendState, Group, GroupLive, GroupWake, Mark, Seat, Snapshot},
 };
 
 /// The longest name of a backend.
@@ -96,7 +96,15 @@ impl Truth {
                 .members(group)
                 .filter_map(|record| shown.get(&record.seat()).cloned())
                 .collect(),
+            cold_start: group.cold_start.clone(),
+            wake: GroupWake::default(),
+            live: self.live(group),
         })
+    }
+
+    fn live(&self, group: &PlannedGroup) -> Arc<GroupLive> {
+        let made = || Arc::new(GroupLive::new(group.name.clone(), self.reports.clone()));
+        self.lives.get(&group.name).cloned().unwrap_or_else(made)
     }
 
     /// The records of a group's backends, in the order of the file; the same ones for fleet and group.

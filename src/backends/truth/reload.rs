@@ -18,7 +18,7 @@ use crate::{
         truth::{Effect, Truth},
     },
     config::model::Config,
-    snapshot::{BackendUrl, Seat},
+    snapshot::{BackendUrl, GroupLive, Seat},
 };
 
 impl Truth {
@@ -51,6 +51,10 @@ impl Truth {
                 record.retired = Some(Retirement::default());
                 self.effects.push(Effect::Stop(*seat));
             }
+        }
+        for group in &self.plan.groups {
+            let made = || Arc::new(GroupLive::new(group.name.clone(), self.reports.clone()));
+            self.lives.entry(group.name.clone()).or_insert_with(made);
         }
         self.settle_series();
     }

@@ -49,13 +49,30 @@ fn id(text: &str) -> CoordinatorId {
     CoordinatorId::parse(text).unwrap()
 }
 
+/// Nobody waits for anything.
+#[derive(Debug)]
+struct Unwanted;
+
+impl crate::snapshot::Demand for Unwanted {
+    fn demand(&self, _: &sluice_routing::GroupName) -> u64 {
+        0
+    }
+}
+
 impl Stage {
     fn new(json: &str) -> Self {
         let (reports, heard) = mpsc::unbounded_channel();
         let metrics = Metrics::new().unwrap();
         let config = config(json);
         let plan = Plan::of(&config).unwrap();
-        let truth = Truth::new(plan, config, "one".into(), Arc::clone(&metrics), reports);
+        let truth = Truth::new(
+            plan,
+            config,
+            "one".into(),
+            Arc::clone(&metrics),
+            reports,
+            Arc::new(Unwanted),
+        );
         Self { truth, heard, metrics, now: Instant::now() }
     }
 

@@ -34,8 +34,8 @@ pub(super) fn check(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-/// Every span that cannot be zero; `drain` may be: then nothing is waited for.
-fn sections(config: &Config) -> [(&'static str, &'static str, Span); 11] {
+/// Every span that cannot be zero; `drain`, `linger` and `unmetLease` may be: then nothing is waited for.
+fn sections(config: &Config) -> [(&'static str, &'static str, Span); 12] {
     let Config { data, upstream, health, queries, .. } = config;
     [
         ("data", "headerTimeout", data.header_timeout),
@@ -49,6 +49,7 @@ fn sections(config: &Config) -> [(&'static str, &'static str, Span); 11] {
         ("health", "timeout", health.timeout),
         ("queries", "abandonAfter", queries.abandon_after),
         ("queries", "rememberFor", queries.remember_for),
+        ("queries", "idleDemandAfter", queries.idle_demand_after),
     ]
 }
 
@@ -68,7 +69,7 @@ fn backends(config: &Config, report: &mut Report<'_>) {
     }
 }
 
-fn positive(span: Span, trail: &Trail, report: &mut Report<'_>) {
+pub(super) fn positive(span: Span, trail: &Trail, report: &mut Report<'_>) {
     if span.get().is_zero() {
         report.wrong(trail, "a time of zero would never be met", "at least `1ms`");
     }

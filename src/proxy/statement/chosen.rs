@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use sluice_routing::{Decision, LoadGuard, Outcome, Refusal, decide, place};
 
 use crate::{
+    config::model::ColdStart,
     metrics::{ErrorKind, RoutingError, Unavailable},
     proxy::{
         answers,
@@ -17,7 +18,7 @@ use crate::{
         statement::asked::{Asked, Lines},
         upstream::Failure,
     },
-    snapshot::{Backend, Group},
+    snapshot::{Backend, Group, GroupLive, GroupWake},
 };
 
 /// Two data threads that choose at once see one load; the later one looks again, so often and no more.
@@ -171,6 +172,9 @@ fn removed(core: &Core, backend: &Arc<Backend>) -> Arc<Group> {
         xtrinode: "".into(),
         metrics: core.shared.metrics.group(backend.group.as_str()),
         members: vec![Arc::clone(backend)],
+        cold_start: ColdStart::default(),
+        wake: GroupWake::default(),
+        live: Arc::new(GroupLive::new(backend.group.clone(), backend.live.reports.clone())),
     })
 }
 
@@ -181,7 +185,10 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
     }
     let operation = exchange.account.label();
     match (&decision.outcome, group) {
-        (Outcome::Refuse(Refusal::NoBackend { starting, draining, circuit_open }), Some(group)) => {
+        (
+            Outcome::Refuse(Refusal::NoBackend { starting, draining, circuit_open, .. }),
+            Some(group),
+        ) => {
             core.shared.metrics.routing_error(RoutingError::NoBackend);
             core.shared.metrics.error(ErrorKind::Capacity, operation);
             let (reason, words) = match (starting, circuit_open, draining) {

@@ -80,6 +80,7 @@ fn state(backend: &Backend) -> &'static str {
     match backend.state {
         BackendState::Healthy => "ready",
         BackendState::Unhealthy => "not running",
+        BackendState::Sleeping => "asleep",
         BackendState::Resuming => "starting",
         BackendState::Draining => "draining",
         BackendState::Inactive => "inactive",

@@ -176,6 +176,9 @@ fn series(metrics: &Metrics) -> String {
         fn backends(&self) -> Vec<crate::metrics::BackendGauge> {
             Vec::new()
         }
+        fn groups(&self) -> Vec<crate::metrics::GroupGauge> {
+            Vec::new()
+        }
         fn tracked_queries(&self) -> u64 {
             0
         }

@@ -1,0 +1,110 @@
+//! Where groups and backends stand between sleep and readiness, as requests see it.
+//!
+//! The fold writes it (`backends::resume`), requests, answers and the waiting room read it. Nothing here decides.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use sluice_routing::GroupName;
+use tokio::{sync::mpsc, time::Instant};
+
+use crate::{
+    metrics::{ResumeOutcome, Unavailable},
+    snapshot::Report,
+};
+
+/// The states of scale-from-zero.md 9.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum WakeState {
+    /// Not ready, nothing requested.
+    Asleep,
+    /// The driver is being called.
+    Requested,
+    /// The call was accepted, or the coordinator says `starting: true`.
+    Warming,
+    /// It takes statements.
+    Ready,
+    /// It is about to be suspended: no new statements.
+    Draining,
+    /// It could not be woken; tried again after a while.
+    Failed,
+    /// Suspended by an operator until an operator resumes it.
+    HeldDown,
+}
+
+impl WakeState {
+    /// The word in JSON and on pages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asleep => "asleep",
+            Self::Requested => "requested",
+            Self::Warming => "warming",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+            Self::Failed => "failed",
+            Self::HeldDown => "held down",
+        }
+    }
+}
+
+/// A group between sleep and readiness.
+#[derive(Clone, Debug, Default)]
+pub struct GroupWake {
+    /// Whether one of its backends has a resume driver.
+    pub has_driver: bool,
+    /// Since when a backend is being woken.
+    pub resuming_since: Option<Instant>,
+    /// The 90th percentile of its own cold starts.
+    pub usual: Option<Duration>,
+    /// Why no capacity comes, while none does, with words for people; `None` while it is ready or may become so.
+    pub hopeless: Option<(Unavailable, Arc<str>)>,
+    /// How the last resume ended.
+    pub last_outcome: Option<ResumeOutcome>,
+    /// When one last succeeded.
+    pub last_success: Option<SystemTime>,
+}
+
+/// The moving part of a group; it outlives snapshots and reloads.
+pub struct GroupLive {
+    name: GroupName,
+    wanted: AtomicBool,
+    reports: mpsc::UnboundedSender<Report>,
+}
+
+impl GroupLive {
+    /// Of the group of that name; `reports` leads to the fold.
+    pub fn new(name: GroupName, reports: mpsc::UnboundedSender<Report>) -> Self {
+        Self { name, wanted: AtomicBool::new(false), reports }
+    }
+
+    /// A statement waits, or was refused, for want of a backend: one report however many they are.
+    pub fn want(&self) {
+        if !self.wanted.swap(true, Ordering::AcqRel) {
+            // Fails only when the fold has ended, which is when the process does.
+            let _ = self.reports.send(Report::Wanted(self.name.clone()));
+        }
+    }
+
+    /// The fold has heard it; the next statement may say it again.
+    pub fn heard(&self) {
+        self.wanted.store(false, Ordering::Release);
+    }
+}
+
+impl fmt::Debug for GroupLive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GroupLive").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Who knows the demand of a group; the ledger does.
+pub trait Demand: Send + Sync + fmt::Debug {
+    /// What scalers are told: in-flight, unmet and lingering demand.
+    fn demand(&self, group: &GroupName) -> u64;
+}
