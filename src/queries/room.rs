@@ -33,6 +33,7 @@ mod inside;
 mod packed;
 mod pass;
 mod ramps;
+mod reason;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -114,6 +115,11 @@ impl Rooms {
             self.ground.ledger.unmet(&group.name, Instant::now());
         }
         admitted
+    }
+
+    /// An id for a query of ours that does not wait; `None` only if the clock shows no year of four digits.
+    pub fn mint(&self) -> Option<QueryId> {
+        self.ground.minter.mint()
     }
 
     /// The statement that bears this id, or did until `queries.rememberFor` ago.

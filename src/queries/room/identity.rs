@@ -86,7 +86,7 @@ pub struct Slug([u8; 1 + 2 * SECRET_BYTES]);
 
 impl Slug {
     /// Draws one from the operating system; `None` if it has no randomness to give.
-    pub(super) fn draw() -> Option<Self> {
+    pub fn draw() -> Option<Self> {
         let mut drawn = [0_u8; SECRET_BYTES];
         getrandom::fill(&mut drawn).ok()?;
         let digits = drawn.iter().flat_map(|byte| [byte >> 4, byte & 15]);

@@ -56,6 +56,7 @@ impl House {
                 load: Load::default(),
                 metrics: metrics.backend("etl", &format!("etl-{at}")),
                 failures: AtomicU32::new(0),
+                challenges: std::sync::atomic::AtomicBool::new(false),
                 reports: reports.clone(),
             };
             (Arc::new(live), *availability)
@@ -154,6 +155,9 @@ impl House {
             }
             fn backends(&self) -> Vec<crate::metrics::BackendGauge> {
                 Vec::new()
+            }
+            fn demand(&self, _: &str) -> Option<crate::metrics::Wanted> {
+                None
             }
             fn groups(&self) -> Vec<crate::metrics::GroupGauge> {
                 Vec::new()
@@ -277,6 +281,7 @@ fn backend(group: &GroupName, live: &Arc<Live>) -> Backend {
         state: BackendState::Healthy,
         starting: false,
         wake: None,
+        oauth2: false,
         mark: Mark::Active,
         circuit: Circuit::Closed,
         capabilities: None,
