@@ -33,7 +33,7 @@ use self::{
     plan::Plan,
     resume::{
         calls::{Calls, Drivers},
-        driver::driver_of,
+        driver::{Access, Surroundings, driver_of},
     },
     truth::Truth,
 };
@@ -63,6 +63,9 @@ pub enum Refused {
     /// The client of the probes could not be made.
     #[error("cannot probe: {0}")]
     Probes(String),
+    /// The clients of the drivers could not be made.
+    #[error("cannot call resume drivers: {0}")]
+    Drivers(String),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
@@ -147,7 +150,9 @@ pub fn start(
     cancel: CancellationToken,
     tracker: &TaskTracker,
 ) -> Result<(Current, Control), Refused> {
-    let drivers: Drivers = Arc::new(driver_of);
+    let access = Access::find(|name| std::env::var(name).ok());
+    let around = Surroundings::new(access).map_err(Refused::Drivers)?;
+    let drivers: Drivers = Arc::new(move |resume, labels| driver_of(resume, labels, &around));
     start_with(config, hash, metrics, demand, drivers, (cancel, tracker))
 }
 
