@@ -16,6 +16,7 @@ use crate::{
         exchange::Exchange,
         forward::Plan,
         statement::asked::{Asked, Lines},
+        unavailable,
         upstream::Failure,
     },
     snapshot::{Backend, Group, GroupLive, GroupWake},
@@ -203,7 +204,7 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
                     "no running coordinator, and nothing is set up to wake one",
                 ),
             };
-            answers::unavailable(exchange, group.name.as_str(), reason, words)
+            unavailable::answer(exchange, group.name.as_str(), reason, words)
         }
         (outcome, _) => {
             core.shared.metrics.routing_error(RoutingError::NoMatch);
