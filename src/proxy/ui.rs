@@ -28,8 +28,10 @@ use crate::{
 
 pub(crate) mod assets;
 pub(crate) mod cookies;
+mod html;
 mod listing;
 pub(crate) mod location;
+pub(crate) mod waiting;
 mod way;
 
 pub(crate) use assets::Assets;
@@ -211,7 +213,7 @@ fn see(path: &str) -> Response {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = StatusCode::SEE_OTHER;
     answer.headers_mut().insert(LOCATION, location);
-    listing::keep_referer(answer.headers_mut());
+    html::keep_referer(answer.headers_mut());
     answer
 }
 
