@@ -121,3 +121,25 @@ proptest! {
         let _ = kill_query(&format!("CALL kill_query({rest}"), Some("system"), Some("runtime"));
     }
 }
+
+#[test]
+fn the_message_is_the_literal_that_the_call_names() {
+    for (sql, expected) in [
+        ("CALL system.runtime.kill_query('<Q>', 'enough')", Some("enough")),
+        ("CALL system.runtime.kill_query('<Q>', 'it''s, over' )", Some("it's, over")),
+        ("CALL system.runtime.kill_query(query_id => '<Q>', message => 'm')", Some("m")),
+        ("CALL system.runtime.kill_query(\"Message\" => 'm', query_id => '<Q>')", Some("m")),
+        ("CALL system.runtime.kill_query('<Q>', '')", Some("")),
+        ("EXECUTE IMMEDIATE 'CALL system.runtime.kill_query(''<Q>'', ''a''''b'')'", Some("a'b")),
+        ("CALL system.runtime.kill_query('<Q>')", None),
+        ("CALL system.runtime.kill_query(query_id => '<Q>')", None),
+        ("CALL system.runtime.kill_query('<Q>', NULL)", None),
+        ("CALL system.runtime.kill_query('<Q>', 'a' || 'b')", None),
+        ("CALL system.runtime.kill_query('<Q>', 'open", None),
+        ("CALL system.runtime.other('<Q>', 'm')", None),
+        ("SELECT 'CALL system.runtime.kill_query(1, ''m'')'", None),
+    ] {
+        let sql = sql.replace("<Q>", Q);
+        assert_eq!(kill_message(&sql, None, None).as_deref(), expected, "{sql}");
+    }
+}
