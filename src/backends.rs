@@ -15,6 +15,7 @@ pub mod passive;
 mod plan;
 mod probe;
 mod record;
+pub mod resume;
 mod truth;
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The queries that Sluice knows: who is counted, who serves an id, and when that is forgotten.
 //!
-//! `ledger` counts (rules L1 to L4 and L13 of the demand ledger), `query` is one record, `table` finds records by
+//! `ledger` counts (rules L1 to L9, L12 and L13 of the demand ledger), `room` is where statements wait, `query` is one record, `table` finds records by
 //! id, `keeping` bounds what is kept of them, `bindings` keeps what is tied to a backend without a query id (transactions, OAuth2 exchanges), `reaper`
 //! ends the abandoned and forgets the old. Nothing here forwards anything.
 
@@ -9,10 +9,15 @@ pub mod keeping;
 pub mod ledger;
 pub mod query;
 pub mod reaper;
+pub mod room;
 pub mod table;
 
 pub use bindings::Bindings;
 pub use keeping::{Keeping, Kept};
 pub use ledger::{Lease, Ledger};
 pub use query::{Ending, Query};
+pub use room::{
+    Full, GaveUp, Guest, Pass, Refused, ReplicaMark, RoomSeen, Rooms, Slug, Turn, Waiting,
+    WaitingState, Why,
+};
 pub use table::Table;

@@ -2,7 +2,8 @@
 //!
 //! In reading order: [`ids`] are what requests and the configuration name; [`facts`] are what is known of a request;
 //! [`sql`] is what its statement shows; [`rules`] are what operators write and [`compile`] makes ready; [`fleet`]
-//! is what there is to choose from; [`place`] chooses one member of a group; [`mod@decide`] puts it all together.
+//! is what there is to choose from; [`place`] chooses one member of a group; [`queue`] says who of those that wait comes next and [`release`] how many a backend
+//! gets at once; [`mod@decide`] puts it all together.
 //!
 //! Nothing here does I/O, waits, or asks for the time, the environment or chance: time and seed are arguments, so
 //! that the same arguments always give the same decision. Nothing panics, and everything is linear in its input.
@@ -69,6 +70,10 @@ pub mod fleet;
 
 pub mod place;
 
+pub mod queue;
+
+pub mod release;
+
 pub mod decide;
 
 pub use self::{
@@ -78,6 +83,8 @@ pub use self::{
     fleet::{Availability, Fleet, Group, Load, LoadGuard, Member, OnEmpty, Select},
     ids::{BackendName, CoordinatorId, GroupName, QueryId, query_id_of},
     place::{Placed, choose},
+    queue::Queue,
+    release::Ramp,
     rules::{Condition, Field, Rule},
-    sql::{StatementKind, kill_query, kind, kind_of},
+    sql::{StatementKind, kill_message, kill_query, kind, kind_of},
 };

@@ -12,7 +12,7 @@ use sluice_routing::{
 use crate::{
     backends::health::Limits,
     config::model::{
-        self, ColdStart, Config, Patterns, Resume, Select, Stats, Suspend, Uris, When,
+        self, Challenge, ColdStart, Config, Patterns, Resume, Select, Stats, Suspend, Uris, When,
     },
     snapshot::BackendUrl,
 };
@@ -52,6 +52,7 @@ pub(crate) struct PlannedBackend {
     pub(crate) tempo: Tempo,
     pub(crate) resume: Option<Resume>,
     pub(crate) stats: Option<Stats>,
+    pub(crate) challenge: Challenge,
 }
 
 /// How often and how long a backend is asked.
@@ -165,6 +166,7 @@ fn planned_backend(config: &Config, backend: &model::Backend) -> Result<PlannedB
         },
         resume: backend.resume.clone(),
         stats: backend.stats.clone(),
+        challenge: backend.challenge,
     })
 }
 

@@ -4,7 +4,10 @@
 //! old process still find it. Only `truth` changes it.
 
 use std::{
-    sync::{Arc, atomic::AtomicU32, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -17,6 +20,7 @@ use crate::{
         health::{Health, Verdict},
         plan::PlannedBackend,
     },
+    config::model::Challenge,
     metrics::BackendMetrics,
     snapshot::{Backend, BackendState, Circuit, Live, Mark, Report, Seat},
     trino::uris::Capabilities,
@@ -67,7 +71,14 @@ impl Record {
         Self {
             group,
             planned,
-            live: Arc::new(Live { seat, load: Load::default(), metrics, failures, reports }),
+            live: Arc::new(Live {
+                seat,
+                load: Load::default(),
+                metrics,
+                failures,
+                challenges: AtomicBool::new(false),
+                reports,
+            }),
             health: Health::default(),
             gate: Gate::default(),
             capabilities: None,
@@ -104,6 +115,7 @@ impl Record {
                 load: self.live.load.clone(),
                 metrics,
                 failures: AtomicU32::new(self.live.failures.load(Ordering::Relaxed)),
+                challenges: AtomicBool::new(self.live.challenges.load(Ordering::Relaxed)),
                 reports: self.live.reports.clone(),
             });
         }
@@ -156,6 +168,7 @@ impl Record {
             state: self.state(mark),
             starting: self.starting,
             wake: None,
+            oauth2: self.planned.challenge == Challenge::Oauth2,
             mark,
             circuit: self.gate.shown(),
             capabilities: self.capabilities,

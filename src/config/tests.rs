@@ -5,9 +5,14 @@ use super::*;
 mod files;
 mod mistakes;
 mod right;
+mod waking;
 
 /// The smallest file that is right, for heads that are not.
 const GROUPS: &str = "routingGroups: [{name: a, backends: [{name: a, url: 'http://a:8080'}]}]\n";
+
+fn right(text: &str) -> Config {
+    read(text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
 
 fn read(text: &str) -> Result<Config, Problems> {
     let variables = [

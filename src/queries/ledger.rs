@@ -3,18 +3,27 @@
 //! A lease is a guard: it is counted while it lives and can be given back only once. Counts are computed from
 //! the living leases when they are read, so that no reader ever sees a reset in progress (peers X5). The key of
 //! a lease never changes, although the query's id comes later: re-keying could show one query twice or not at
-//! all in the middle of a count.
+//! all in the middle of a count. What scalers are told is more than what lives: `demand` adds it up.
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU8, AtomicU64, Ordering},
+    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 use ahash::AHashMap;
 use dashmap::DashMap;
 use sluice_routing::{GroupName, LoadGuard};
+use tokio::{sync::Notify, time::Instant};
 
-use crate::{snapshot::Demand, trino::head::State};
+use crate::trino::head::State;
+
+mod demand;
+mod group;
+#[cfg(test)]
+mod tests;
+
+pub use self::demand::Demand;
+use self::{demand::Patience, group::Side};
 
 /// What Sluice itself calls a query that no coordinator has answered for.
 pub const RESUMING: &str = "RESUMING";
@@ -32,18 +41,34 @@ pub const STATES: [&str; 9] = [
     "UNKNOWN",
 ];
 
-/// All living leases.
-#[derive(Debug, Default)]
+/// All living leases, and what outlives them.
+#[derive(Debug)]
 pub struct Ledger {
     leases: DashMap<u64, Arc<Record>, ahash::RandomState>,
     next: AtomicU64,
+    sides: DashMap<GroupName, Arc<Side>, ahash::RandomState>,
+    patience: Patience,
+    /// Moments are kept as milliseconds since then.
+    began: Instant,
+    freed: Notify,
+    /// How many wait for a place; without any, no end of a query wakes anybody.
+    awaiting: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct Record {
     group: GroupName,
+    side: Arc<Side>,
     state: AtomicU8,
+    /// Since when nobody asks for it; [`HERE`] while somebody does, [`SHUT_OUT`] if that does not matter.
+    away: AtomicU64,
 }
+
+/// Its client holds a request, or it is not held at all.
+const HERE: u64 = 0;
+
+/// No demand until its client comes again (rule L4).
+const SHUT_OUT: u64 = u64::MAX;
 
 /// One query's place in the count; dropping it takes the query out.
 #[derive(Debug)]
@@ -54,11 +79,40 @@ pub struct Lease {
     load: Mutex<Option<LoadGuard>>,
 }
 
+/// Somebody who awaits a free place.
+#[derive(Debug)]
+pub(crate) struct Awaiting(Arc<Ledger>);
+
+impl Drop for Awaiting {
+    fn drop(&mut self) {
+        self.0.awaiting.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            leases: DashMap::default(),
+            next: AtomicU64::new(0),
+            sides: DashMap::default(),
+            patience: Patience::default(),
+            began: Instant::now(),
+            freed: Notify::new(),
+            awaiting: AtomicUsize::new(0),
+        }
+    }
+}
+
 impl Ledger {
     /// Counts one more query of a group, in state `RESUMING` until a coordinator answers.
     pub fn open(self: &Arc<Self>, group: &GroupName) -> Lease {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
-        let record = Arc::new(Record { group: group.clone(), state: AtomicU8::new(0) });
+        let side = self.with_side(group, |side| {
+            side.begins(self.since_beginning(Instant::now()));
+            Arc::clone(side)
+        });
+        let (state, away) = (AtomicU8::new(0), AtomicU64::new(HERE));
+        let record = Arc::new(Record { group: group.clone(), side, state, away });
         self.leases.insert(key, Arc::clone(&record));
         Lease { ledger: Arc::clone(self), key, record, load: Mutex::new(None) }
     }
@@ -80,39 +134,107 @@ impl Ledger {
     pub fn total(&self) -> usize {
         self.leases.len()
     }
-}
 
-impl Demand for Ledger {
-    fn demand(&self, group: &GroupName) -> u64 {
-        self.counts().get(group).map_or(0, |counts| counts.iter().sum())
+    /// The highest number of living queries of a group within the last minute, however short it was.
+    pub fn peak(&self, group: &GroupName, now: Instant) -> u64 {
+        let now = self.since_beginning(now);
+        self.sides.get(group).map_or(0, |side| side.peak(now))
+    }
+
+    /// Waits until a backend may have a free place; told only while somebody awaits one.
+    pub(crate) async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    /// Somebody awaits a place as long as the guard lives. Look for one again once it does: it may have become free
+    /// before.
+    pub(crate) fn awaits(self: &Arc<Self>) -> Awaiting {
+        self.awaiting.fetch_add(1, Ordering::SeqCst);
+        Awaiting(Arc::clone(self))
+    }
+
+    /// Whether anybody awaits a place.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.awaiting.load(Ordering::Relaxed) > 0
+    }
+
+    fn place_freed(&self) {
+        // Of two threads, one that frees a place and one that begins to wait, at least one sees the other.
+        fence(Ordering::SeqCst);
+        if self.is_awaited() {
+            self.freed.notify_one();
+        }
+    }
+
+    /// The group's side is looked at under its map's guard, so that none is forgotten that is being begun.
+    fn with_side<T>(&self, group: &GroupName, with: impl FnOnce(&Arc<Side>) -> T) -> T {
+        if let Some(side) = self.sides.get(group) {
+            return with(&side);
+        }
+        with(self.sides.entry(group.clone()).or_default().value())
+    }
+
+    /// Never 0, which means `none`.
+    fn since_beginning(&self, now: Instant) -> u64 {
+        let millis = now.saturating_duration_since(self.began).as_millis();
+        u64::try_from(millis).unwrap_or(u64::MAX / 2).saturating_add(1)
     }
 }
 
 impl Lease {
     /// Ties the query to the backend that it was sent to; an earlier tie is given back.
     pub fn place(&self, load: LoadGuard) {
-        if let Ok(mut place) = self.load.lock() {
-            *place = Some(load);
-        }
+        let earlier = self.load.lock().ok().and_then(|mut place| place.replace(load));
+        self.give_back(earlier);
     }
 
     /// Unties it: the attempt failed.
     pub fn displace(&self) {
-        if let Ok(mut place) = self.load.lock() {
-            *place = None;
-        }
+        let earlier = self.load.lock().ok().and_then(|mut place| place.take());
         self.record.state.store(0, Ordering::Relaxed);
+        self.give_back(earlier);
+    }
+
+    /// What the coordinator called the query last, or `RESUMING`.
+    pub fn state(&self) -> &'static str {
+        let state = usize::from(self.record.state.load(Ordering::Relaxed));
+        STATES.get(state).copied().unwrap_or("UNKNOWN")
     }
 
     /// Says what the coordinator called the query last.
     pub fn set_state(&self, state: State) {
         self.record.state.store(index(state), Ordering::Relaxed);
     }
+
+    /// Its client holds a request: it is demand.
+    pub(crate) fn client_here(&self) {
+        self.record.away.store(HERE, Ordering::Relaxed);
+    }
+
+    /// Its client is between two polls: demand for a while yet (rule L5).
+    pub(crate) fn client_away(&self, now: Instant) {
+        self.record.away.store(self.ledger.since_beginning(now), Ordering::Relaxed);
+    }
+
+    /// No demand until its client comes again (rule L4).
+    pub(crate) fn shut_out(&self) {
+        self.record.away.store(SHUT_OUT, Ordering::Relaxed);
+    }
+
+    fn give_back(&self, load: Option<LoadGuard>) {
+        if load.is_some() {
+            drop(load);
+            self.ledger.place_freed();
+        }
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
         self.ledger.leases.remove(&self.key);
+        self.record.side.ends(self.ledger.since_beginning(Instant::now()));
+        let load = self.load.get_mut().ok().and_then(Option::take);
+        self.give_back(load);
     }
 }
 
@@ -127,61 +249,5 @@ fn index(state: State) -> u8 {
         State::Running => 6,
         State::Finishing | State::Finished | State::Failed => 7,
         State::Unknown => 8,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn group(name: &str) -> GroupName {
-        GroupName::parse(name).unwrap()
-    }
-
-    #[test]
-    fn ledger_l1_l2_a_lease_counts_from_its_opening_to_its_drop() {
-        let ledger = Arc::new(Ledger::default());
-        let etl = group("etl");
-        let lease = ledger.open(&etl);
-        assert_eq!(ledger.counts()[&etl][0], 1);
-        lease.set_state(State::Running);
-        assert_eq!(ledger.counts()[&etl], [0, 0, 0, 0, 0, 0, 1, 0, 0]);
-        drop(lease);
-        assert_eq!(ledger.total(), 0);
-        assert!(ledger.counts().is_empty());
-    }
-
-    #[test]
-    fn every_state_of_trino_has_a_column() {
-        for (state, name) in [
-            (State::Queued, "QUEUED"),
-            (State::WaitingForResources, "WAITING_FOR_RESOURCES"),
-            (State::Running, "RUNNING"),
-            (State::Finishing, "FINISHING"),
-            (State::Unknown, "UNKNOWN"),
-        ] {
-            assert_eq!(STATES[usize::from(index(state))], name);
-        }
-    }
-
-    #[test]
-    fn peers_x5_counts_read_under_load_are_never_below_the_truth() {
-        let ledger = Arc::new(Ledger::default());
-        let etl = group("etl");
-        let held: Vec<Lease> = (0..50).map(|_| ledger.open(&etl)).collect();
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    for _ in 0..2_000 {
-                        for lease in &held {
-                            lease.set_state(State::Planning);
-                        }
-                    }
-                });
-            }
-            for _ in 0..200 {
-                assert_eq!(ledger.counts()[&etl].iter().sum::<u64>(), 50);
-            }
-        });
     }
 }

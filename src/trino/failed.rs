@@ -25,6 +25,12 @@ pub enum Failure {
     InsufficientResources,
     /// Its client took it back.
     UserCanceled,
+    /// Another one ended it (`kill_query`).
+    AdministrativelyKilled,
+    /// A query that it names does not exist.
+    NotFound,
+    /// A query that it names has ended.
+    NotSupported,
     /// Anything else, on our side.
     InternalError,
 }
@@ -37,6 +43,9 @@ impl Failure {
             Self::ServerStartingUp => "SERVER_STARTING_UP",
             Self::InsufficientResources => "GENERIC_INSUFFICIENT_RESOURCES",
             Self::UserCanceled => "USER_CANCELED",
+            Self::AdministrativelyKilled => "ADMINISTRATIVELY_KILLED",
+            Self::NotFound => "NOT_FOUND",
+            Self::NotSupported => "NOT_SUPPORTED",
             Self::InternalError => "GENERIC_INTERNAL_ERROR",
         }
     }
@@ -48,6 +57,9 @@ impl Failure {
             Self::ServerStartingUp => 65548,
             Self::InsufficientResources => 131_072,
             Self::UserCanceled => 3,
+            Self::AdministrativelyKilled => 38,
+            Self::NotFound => 5,
+            Self::NotSupported => 13,
             Self::InternalError => 65536,
         }
     }
@@ -59,7 +71,10 @@ impl Failure {
                 ErrorType::InternalError
             }
             Self::InsufficientResources => ErrorType::InsufficientResources,
-            Self::UserCanceled => ErrorType::UserError,
+            Self::UserCanceled
+            | Self::AdministrativelyKilled
+            | Self::NotFound
+            | Self::NotSupported => ErrorType::UserError,
         }
     }
 }
@@ -105,30 +120,30 @@ struct Page<'a> {
 /// In Trino's order; the Rust clients want most of these.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Stats {
-    state: &'static str,
-    queued: bool,
-    scheduled: bool,
-    nodes: u64,
-    total_splits: u64,
-    queued_splits: u64,
-    running_splits: u64,
-    completed_splits: u64,
-    planning_time_millis: u64,
-    analysis_time_millis: u64,
-    cpu_time_millis: u64,
-    wall_time_millis: u64,
-    queued_time_millis: u64,
-    elapsed_time_millis: u64,
-    finishing_time_millis: u64,
-    physical_input_time_millis: u64,
-    processed_rows: u64,
-    processed_bytes: u64,
-    physical_input_bytes: u64,
-    physical_written_bytes: u64,
-    internal_network_input_bytes: u64,
-    peak_memory_bytes: u64,
-    spilled_bytes: u64,
+pub(super) struct Stats {
+    pub(super) state: &'static str,
+    pub(super) queued: bool,
+    pub(super) scheduled: bool,
+    pub(super) nodes: u64,
+    pub(super) total_splits: u64,
+    pub(super) queued_splits: u64,
+    pub(super) running_splits: u64,
+    pub(super) completed_splits: u64,
+    pub(super) planning_time_millis: u64,
+    pub(super) analysis_time_millis: u64,
+    pub(super) cpu_time_millis: u64,
+    pub(super) wall_time_millis: u64,
+    pub(super) queued_time_millis: u64,
+    pub(super) elapsed_time_millis: u64,
+    pub(super) finishing_time_millis: u64,
+    pub(super) physical_input_time_millis: u64,
+    pub(super) processed_rows: u64,
+    pub(super) processed_bytes: u64,
+    pub(super) physical_input_bytes: u64,
+    pub(super) physical_written_bytes: u64,
+    pub(super) internal_network_input_bytes: u64,
+    pub(super) peak_memory_bytes: u64,
+    pub(super) spilled_bytes: u64,
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,162 @@
+//! `CALL system.runtime.kill_query` where no coordinator can answer: of a statement that waits, or of nobody's.
+//!
+//! A CALL is a query of its own: a page in state `QUEUED`, then its end. Both are told here as Trino tells them; the
+//! first page's `nextUri` is kept for a while, so that its second can be given, once or again.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use dashmap::DashMap;
+use http::{Method, Request};
+use sluice_routing::QueryId;
+use tokio::time::Instant;
+
+use super::is_ours;
+use crate::{
+    metrics::Operation,
+    proxy::{answers, core::Core, exchange::Exchange, statement::asked::Asked},
+    queries::{Slug, WaitingState},
+    trino::{
+        failed::{self, Failure},
+        synthetic::{self, Called, Queued},
+    },
+};
+
+/// Trino keeps a query that nobody follows for five minutes.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// Above this many the oldest go: anybody may send a CALL.
+const MOST: usize = 10_000;
+
+/// CALLs whose second page has not been asked for, or not long ago.
+#[derive(Debug, Default)]
+pub(crate) struct Calls {
+    calls: DashMap<QueryId, Call, ahash::RandomState>,
+}
+
+#[derive(Debug)]
+struct Call {
+    slug: Slug,
+    outcome: Outcome,
+    began: Instant,
+}
+
+/// How the CALL ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Outcome {
+    /// The statement was ended.
+    Done,
+    /// It had ended before.
+    Over,
+    /// Nobody has such a query.
+    NotFound,
+}
+
+impl Calls {
+    fn keep(&self, id: QueryId, call: Call) {
+        if self.calls.len() >= MOST {
+            let now = Instant::now();
+            self.calls.retain(|_, call| now.saturating_duration_since(call.began) < KEPT);
+        }
+        if self.calls.len() < MOST {
+            self.calls.insert(id, call);
+        }
+    }
+}
+
+/// Ends a waiting statement and answers the CALL; `None` where the target is no statement that waits.
+pub(crate) fn of_waiting(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    target: QueryId,
+    _asked: &Asked,
+    body: &Bytes,
+) -> Option<Response> {
+    if !is_ours(target) || core.shared.table.present_id(target) != target {
+        return None;
+    }
+    let outcome = match core.shared.rooms.find(target) {
+        Some(waiting) => {
+            exchange.account.group(&waiting.about.metrics);
+            match waiting.state() {
+                WaitingState::Ended(_) => Outcome::Over,
+                _ => {
+                    waiting.kill(&message(body));
+                    Outcome::Done
+                }
+            }
+        }
+        None => Outcome::NotFound,
+    };
+    Some(begin(core, exchange, outcome))
+}
+
+/// The message of the CALL, for whoever waits for the statement.
+fn message(body: &Bytes) -> String {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    sluice_routing::kill_message(text).unwrap_or_default()
+}
+
+/// Answers the CALL for an id that no living coordinator can own (rule L9).
+pub(crate) fn of_nobodys(core: &Arc<Core>, exchange: &Arc<Exchange>) -> Response {
+    begin(core, exchange, Outcome::NotFound)
+}
+
+fn begin(core: &Core, exchange: &Exchange, outcome: Outcome) -> Response {
+    let (Some(slug), Some(id)) = (Slug::draw(), core.shared.rooms.mint()) else {
+        return answers::text(
+            http::StatusCode::INTERNAL_SERVER_ERROR,
+            "the system gives no randomness",
+        );
+    };
+    let base = exchange.base.to_string();
+    let page =
+        Queued { id: &id, base: &base, slug: slug.as_str(), token: 1, queued: Duration::ZERO };
+    let answer = synthetic::queued(&page).map(Body::new);
+    core.shared.calls.keep(id, Call { slug, outcome, began: Instant::now() });
+    answer
+}
+
+/// The second page of a CALL that was answered here; `None` where the id is none of those.
+pub(super) fn page_of(
+    core: &Core,
+    exchange: &Exchange,
+    id: QueryId,
+    request: &Request<Body>,
+) -> Option<Response> {
+    exchange.account.operation(Operation::StatementGatewayQueued);
+    let call = core.shared.calls.calls.get(&id)?;
+    let slug = request.uri().path().rsplit('/').nth(1);
+    if !slug.is_some_and(|slug| call.slug.is(slug)) {
+        return Some(answers::not_found());
+    }
+    let info_uri = format!("{}/_gateway/queries/{id}", exchange.base);
+    Some(match *request.method() {
+        Method::HEAD => super::page::heartbeat(),
+        Method::DELETE => super::poll::no_content(),
+        _ => match call.outcome {
+            Outcome::Done => {
+                let base = exchange.base.to_string();
+                synthetic::called(&Called { id: &id, base: &base, elapsed: call.began.elapsed() })
+                    .map(Body::new)
+            }
+            Outcome::Over => failed::page(
+                &id,
+                &info_uri,
+                Failure::NotSupported,
+                "Target query is not running",
+                call.began.elapsed(),
+            )
+            .map(Body::new),
+            Outcome::NotFound => failed::page(
+                &id,
+                &info_uri,
+                Failure::NotFound,
+                "Target query not found",
+                call.began.elapsed(),
+            )
+            .map(Body::new),
+        },
+    })
+}

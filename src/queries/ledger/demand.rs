@@ -1,0 +1,136 @@
+//! What scalers are told of a group: living queries, and demand that has no living query (rules L5 to L7).
+//!
+//! A waiting statement whose client stays silent is no demand until it comes back; a statement that was refused for
+//! want of capacity is demand for a while, and so is the last query after its end. An operator who keeps a
+//! group down wants nothing new of it: there only what runs counts. All is computed when it is read.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use sluice_routing::GroupName;
+use tokio::time::Instant;
+
+use super::{HERE, Ledger, Record, SHUT_OUT, group::Side};
+use crate::{
+    config::model::Queries,
+    metrics::Unavailable,
+    snapshot::{self, Snapshot},
+};
+
+/// The queries of one group, and what scalers are told.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Demand {
+    /// All living ones, without any padding.
+    pub in_flight: u64,
+    /// Of these: no coordinator has answered yet.
+    pub resuming: u64,
+    /// Of these: `QUEUED` and `WAITING_FOR_RESOURCES`.
+    pub queued: u64,
+    /// Of these: the rest.
+    pub running: u64,
+    /// What scalers are told.
+    pub demand: u64,
+}
+
+/// How long demand lasts without a query, in milliseconds; a reload may change it.
+#[derive(Debug)]
+pub(super) struct Patience {
+    idle: AtomicU64,
+    linger: AtomicU64,
+    unmet: AtomicU64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        let patience =
+            Self { idle: AtomicU64::new(0), linger: AtomicU64::new(0), unmet: AtomicU64::new(0) };
+        patience.set(&Queries::default());
+        patience
+    }
+}
+
+impl Patience {
+    fn set(&self, queries: &Queries) {
+        let spans = [
+            (&self.idle, queries.idle_demand_after),
+            (&self.linger, queries.linger),
+            (&self.unmet, queries.unmet_lease),
+        ];
+        for (millis, span) in spans {
+            millis.store(u64::try_from(span.get().as_millis()).unwrap_or(u64::MAX), Relaxed);
+        }
+    }
+}
+
+impl Ledger {
+    /// The numbers of one group at this moment.
+    pub fn demand(&self, group: &GroupName, now: Instant) -> Demand {
+        let now = self.since_beginning(now);
+        let mut numbers = Demand::default();
+        for lease in self.leases.iter().filter(|lease| lease.group == *group) {
+            self.add(&mut numbers, &lease, now);
+        }
+        let side = self.sides.get(group).map(|side| Arc::clone(&side));
+        if let Some(side) = side {
+            self.pad(&mut numbers, &side, now);
+        }
+        numbers
+    }
+
+    /// A statement was refused for want of capacity: demand outlives its connection (rule L6).
+    pub fn unmet(&self, group: &GroupName, now: Instant) {
+        self.with_side(group, |side| side.refuses(self.since_beginning(now)));
+    }
+
+    /// Takes over what a snapshot says: settings, who is held down, which groups there are.
+    pub(crate) fn heed(&self, snapshot: &Snapshot) {
+        self.patience.set(&snapshot.config.queries);
+        for group in &snapshot.groups {
+            let held_down = matches!(group.wake.hopeless, Some((Unavailable::HeldDown, _)));
+            self.with_side(&group.name, |side| side.hold_down(held_down));
+        }
+        self.sides.retain(|name, side| snapshot.group(name).is_some() || !side.is_idle());
+    }
+
+    fn add(&self, numbers: &mut Demand, lease: &Record, now: u64) {
+        numbers.in_flight += 1;
+        match lease.state.load(Relaxed) {
+            0 => numbers.resuming += 1,
+            1 | 2 => numbers.queued += 1,
+            _ => numbers.running += 1,
+        }
+        numbers.demand += u64::from(self.is_demand(lease, now));
+    }
+
+    /// A query that a coordinator has is demand until its end; one that waits, as long as its client does.
+    fn is_demand(&self, lease: &Record, now: u64) -> bool {
+        if lease.state.load(Relaxed) != 0 {
+            return true;
+        }
+        !lease.side.is_held_down()
+            && match lease.away.load(Relaxed) {
+                HERE => true,
+                SHUT_OUT => false,
+                since => now.saturating_sub(since) < self.patience.idle.load(Relaxed),
+            }
+    }
+
+    /// The unmet lease is one more than what lives; lingering only keeps the number from falling to 0.
+    fn pad(&self, numbers: &mut Demand, side: &Side, now: u64) {
+        if side.is_held_down() {
+            return;
+        }
+        numbers.demand += u64::from(side.is_unmet(now, self.patience.unmet.load(Relaxed)));
+        if numbers.demand == 0 && side.lingers(now, self.patience.linger.load(Relaxed)) {
+            numbers.demand = 1;
+        }
+    }
+}
+
+impl snapshot::Demand for Ledger {
+    fn demand(&self, group: &GroupName) -> u64 {
+        Self::demand(self, group, Instant::now()).demand
+    }
+}

@@ -1,0 +1,82 @@
+//! What is known of a group beside its living leases: its peak, its last end, and who went away unserved.
+//!
+//! All of it is atomics, so that beginning and ending a query waits for nobody.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+/// A pulse shorter than a scrape is seen for a minute, and at most for one bucket longer.
+const BUCKET_MILLIS: u64 = 10_000;
+const BUCKETS: u64 = 6;
+
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    living: AtomicU64,
+    /// The highest count of each of the last buckets: the bucket's number above, the count below, so that the later
+    /// bucket and then the higher count is the greater word. One more than are read, and a round number.
+    peaks: [AtomicU64; 8],
+    /// When the last query ended; 0: none has.
+    ended: AtomicU64,
+    /// When the last statement was refused for want of capacity; 0: none was.
+    refused: AtomicU64,
+    /// Whether an operator keeps it down.
+    held_down: AtomicBool,
+}
+
+impl Side {
+    pub(super) fn begins(&self, now: u64) {
+        self.note(now, self.living.fetch_add(1, Relaxed).saturating_add(1));
+    }
+
+    pub(super) fn ends(&self, now: u64) {
+        self.note(now, self.living.fetch_sub(1, Relaxed));
+        self.ended.fetch_max(now, Relaxed);
+    }
+
+    /// A statement was refused for want of capacity.
+    pub(super) fn refuses(&self, now: u64) {
+        self.refused.fetch_max(now, Relaxed);
+    }
+
+    pub(super) fn hold_down(&self, held_down: bool) {
+        self.held_down.store(held_down, Relaxed);
+    }
+
+    pub(super) fn is_held_down(&self) -> bool {
+        self.held_down.load(Relaxed)
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.living.load(Relaxed) == 0
+    }
+
+    pub(super) fn lingers(&self, now: u64, linger: u64) -> bool {
+        is_recent(self.ended.load(Relaxed), now, linger)
+    }
+
+    pub(super) fn is_unmet(&self, now: u64, lease: u64) -> bool {
+        is_recent(self.refused.load(Relaxed), now, lease)
+    }
+
+    pub(super) fn peak(&self, now: u64) -> u64 {
+        let present = now / BUCKET_MILLIS;
+        let recent = self
+            .peaks
+            .iter()
+            .map(|peak| peak.load(Relaxed))
+            .filter(|peak| present.saturating_sub(peak >> 32) <= BUCKETS);
+        let highest = recent.map(|peak| peak & u64::from(u32::MAX)).max().unwrap_or(0);
+        highest.max(self.living.load(Relaxed))
+    }
+
+    fn note(&self, now: u64, living: u64) {
+        let bucket = now / BUCKET_MILLIS;
+        let at = usize::try_from(bucket % self.peaks.len() as u64).unwrap_or(0);
+        if let Some(peak) = self.peaks.get(at) {
+            peak.fetch_max((bucket << 32) | living.min(u64::from(u32::MAX)), Relaxed);
+        }
+    }
+}
+
+fn is_recent(then: u64, now: u64, within: u64) -> bool {
+    then != 0 && now.saturating_sub(then) < within
+}
