@@ -75,5 +75,7 @@ routes! {
         POST "/admin/backends/{backend}/activate" [200 401 403 404 503] => operate::activate;
         POST "/admin/backends/{backend}/deactivate" [200 401 403 404 503] => operate::deactivate;
         POST "/admin/backends/{backend}/drain" [200 401 403 404 503] => operate::drain;
+        POST "/admin/groups/{group}/resume" [200 401 403 404 409 503] => operate::resume;
+        POST "/admin/groups/{group}/suspend" [200 401 403 404 409 503] => operate::suspend;
     }
 }

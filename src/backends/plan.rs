@@ -64,6 +64,8 @@ pub(crate) struct Tempo {
     pub(crate) timeout: Duration,
     /// Failures in a row after which a dead backend is known to be dead.
     pub(crate) fall: u32,
+    /// Somebody waits for it to wake: ask often.
+    pub(crate) eager: bool,
 }
 
 impl Plan {
@@ -163,6 +165,7 @@ fn planned_backend(config: &Config, backend: &model::Backend) -> Result<PlannedB
             interval: own.interval.unwrap_or(common.interval).get(),
             timeout: own.timeout.unwrap_or(common.timeout).get(),
             fall,
+            eager: false,
         },
         resume: backend.resume.clone(),
         stats: backend.stats.clone(),
