@@ -121,6 +121,7 @@ impl Steps<'_> {
         self.until_gone().await?;
         let answer = self.gateway.named(SCHEDULED_SOURCE).post("SELECT 1").await?;
         ensure!(answer.status == StatusCode::SERVICE_UNAVAILABLE, "it got {}", answer.status);
+        ensure!(answer.retry_after.is_some(), "the 503 has no Retry-After");
         ensure!(answer.text.contains(ASLEEP_GROUP), "the 503 names no group: {}", answer.text);
         let counted = self.counters().await?.in_flight(ASLEEP_GROUP);
         ensure!(counted == 0, "{counted} refused queries still count");
