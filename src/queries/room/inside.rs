@@ -240,7 +240,7 @@ impl Inside {
         else {
             return false;
         };
-        let Some(statement) = chair.waiting.unpack().map(Arc::new) else { return false };
+        let Some(statement) = chair.waiting.statement().map(Arc::new) else { return false };
         let Some((_, tell)) = chair.parked.take() else { return false };
         chair.is_dispatching = true;
         self.ramps.released(backend.live.seat);

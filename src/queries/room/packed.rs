@@ -17,18 +17,17 @@ const PREFIX: usize = 2 + 4 + 1;
 pub(super) struct Packed {
     body: Bytes,
     headers: Bytes,
-    kept: Option<Kept>,
+    kept: Option<Arc<Kept>>,
     in_transaction: bool,
     user: Option<Box<str>>,
 }
 
 impl Packed {
-    pub(super) fn new(statement: Arc<Statement>) -> Self {
+    pub(super) fn new(statement: &Statement) -> Self {
         let (body, headers) = (Bytes::copy_from_slice(&statement.body), pack(&statement.headers));
         let (in_transaction, user) = (statement.in_transaction, statement.user.as_deref());
         let user = user.map(Box::from);
-        // Shared with somebody else, its room among the kept ones is that one's to give back.
-        let kept = Arc::into_inner(statement).and_then(|statement| statement.kept);
+        let kept = statement.kept.clone();
         Self { body, headers, kept, in_transaction, user }
     }
 
@@ -36,26 +35,15 @@ impl Packed {
         self.user.as_deref()
     }
 
-    /// The statement, to be looked at.
-    pub(super) fn shown(&self) -> Statement {
+    /// The statement as it came.
+    pub(super) fn unpacked(&self) -> Statement {
         Statement {
             body: self.body.clone(),
             headers: unpack(self.headers.clone()),
-            kept: None,
+            kept: self.kept.clone(),
             in_transaction: self.in_transaction,
             user: self.user.as_deref().map(str::to_owned),
         }
-    }
-
-    /// The statement, to be sent.
-    pub(super) fn unpacked(&mut self) -> Statement {
-        let kept = self.kept.take();
-        Statement { kept, ..self.shown() }
-    }
-
-    /// It was not sent after all: it keeps its room among the kept ones.
-    pub(super) fn keeps(&mut self, kept: Kept) {
-        self.kept = Some(kept);
     }
 }
 
@@ -120,22 +108,20 @@ mod tests {
         let statement = Statement {
             body: Bytes::from_static(b"SELECT 1"),
             headers: headers.clone(),
-            kept: keeping.room_for(8),
+            kept: keeping.room_for(8).map(Arc::new),
             in_transaction: true,
             user: Some("alice".to_owned()),
         };
-        let mut packed = Packed::new(Arc::new(statement));
-        let shown = packed.shown();
+        let packed = Packed::new(&statement);
+        drop(statement);
+        let sent = packed.unpacked();
         assert_eq!(
-            (&shown.headers, shown.kept.is_none(), packed.user()),
-            (&headers, true, Some("alice"))
+            (&sent.headers, &*sent.body, packed.user()),
+            (&headers, &b"SELECT 1"[..], Some("alice"))
         );
-        let mut sent = packed.unpacked();
-        assert_eq!((&*sent.body, sent.in_transaction), (&b"SELECT 1"[..], true));
         assert!(sent.headers["authorization"].is_sensitive());
         assert!(!sent.headers["x-trino-user"].is_sensitive());
-        packed.keeps(sent.kept.take().unwrap());
-        assert!(packed.unpacked().kept.is_some());
+        assert!(sent.in_transaction && sent.kept.is_some());
         assert!(HeaderMap::new() == unpack(pack(&HeaderMap::new())));
     }
 }

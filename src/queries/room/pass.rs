@@ -105,9 +105,6 @@ impl Pass {
     fn give_back(&mut self, lease: Option<Lease>, attempt: Attempt) {
         self.spent = true;
         drop(self.load.take());
-        if let Some(kept) = Arc::get_mut(&mut self.statement).and_then(|sent| sent.kept.take()) {
-            self.waiting.keep(kept);
-        }
         let lease = lease.or_else(|| self.lease.take());
         self.waiting.room().take_back(&self.waiting, &self.backend, lease, attempt);
     }

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     queries::{
-        Kept, Lease,
+        Lease,
         query::{About, Statement},
     },
     snapshot::Backend,
@@ -111,7 +111,7 @@ impl Waiting {
             held: AtomicBool::new(false),
             seen: Mutex::new(now),
             lease: Mutex::new(Some(guest.lease)),
-            statement: Mutex::new(Some(Packed::new(guest.statement))),
+            statement: Mutex::new(Some(Packed::new(&guest.statement))),
             end: OnceLock::new(),
         }
     }
@@ -144,9 +144,9 @@ impl Waiting {
         }
     }
 
-    /// What is to be sent, to be looked at; gone once it waits no more.
+    /// What is to be sent, unpacked each time; gone once it waits no more.
     pub fn statement(&self) -> Option<Statement> {
-        self.packed().as_ref().map(Packed::shown)
+        self.packed().as_ref().map(Packed::unpacked)
     }
 
     /// Its place among all that wait in its group; 1 comes next.
@@ -214,18 +214,6 @@ impl Waiting {
     /// How long ago it ended.
     pub(super) fn ended_before(&self, now: Instant) -> Option<Duration> {
         self.end.get().map(|end| now.saturating_duration_since(end.at))
-    }
-
-    /// What is to be sent, to be sent.
-    pub(super) fn unpack(&self) -> Option<Statement> {
-        self.packed().as_mut().map(Packed::unpacked)
-    }
-
-    /// It was not sent after all.
-    pub(super) fn keep(&self, kept: Kept) {
-        if let Some(packed) = self.packed().as_mut() {
-            packed.keeps(kept);
-        }
     }
 
     pub(super) fn user(&self) -> Option<String> {
