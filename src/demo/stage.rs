@@ -139,6 +139,7 @@ health: {{ bind: "127.0.0.1:{health}", interval: 500ms }}
 admin: {{ bind: "127.0.0.1:{admin}" }}
 drain: {{ wait: 0s, deadline: 2s }}
 info: {{ environment: demo }}
+queries: {{ linger: 0s }}
 defaultRoutingGroup: {AWAKE_GROUP}
 routingGroups:
   - name: {AWAKE_GROUP}

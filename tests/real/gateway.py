@@ -21,9 +21,12 @@ SAMPLE = re.compile(r"^(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
 
 
 class Gateway:
-    """A running gateway; `backends` are the entries of its one routing group, of which so many are `asleep` at first."""
+    """A running gateway; `backends` are the entries of its one routing group, of which so many are `asleep` at first.
 
-    def __init__(self, backends, group=None, asleep=0):
+    `group` are more keys of the group, and `settings` of the whole configuration.
+    """
+
+    def __init__(self, backends, group=None, asleep=0, **settings):
         self.port, metrics, health, admin = wire.free_ports(4)
         self.url = f"http://127.0.0.1:{self.port}"
         self._metrics = f"http://127.0.0.1:{metrics}/metrics"
@@ -36,6 +39,7 @@ class Gateway:
             "health": {"bind": f"127.0.0.1:{health}", "interval": "500ms"},
             "drain": {"wait": "100ms", "deadline": "5s"},
             "routingGroups": [{"name": "real", "backends": backends, **(group or {})}],
+            **settings,
         }
         # JSON is YAML too.
         self._config = self._folder / "sluice.yaml"

@@ -17,6 +17,8 @@ WAIT = 20
 # Seconds until rows come, and until it sleeps again, on a busy machine.
 LIMIT = 240
 IDLE = "3s"
+# Else the last query goes on as demand for a while, which is for scalers.
+QUERIES = {"linger": "0s"}
 # No table: a coordinator of ours says `starting: false` before its catalogs are there.
 FEW = "SELECT 1 AS one, 'woken' AS word"
 MANY = (
@@ -40,7 +42,7 @@ def door(trino):
     """The gateway that is to wake it, and to put it to sleep when it is idle."""
     backend = {"name": "sleeper", "url": trino.url, "resume": trino.driver(), "stats": {"user": "tests"}}
     group = {"coldStart": {"mode": "queue"}, "suspend": {"afterIdle": IDLE}}
-    with Gateway([backend], group, asleep=1) as gateway:
+    with Gateway([backend], group, asleep=1, queries=QUERIES) as gateway:
         yield Door(gateway.url, [trino.url], gateway)
 
 
@@ -82,7 +84,8 @@ def test_no_statement_comes_to_who_is_starting(version):
     starting = ["--bind", f"127.0.0.1:{port}", "--version", version, "--starting-for", "4s", "--unused-for", "1m", "--detach"]
     words = {"resume": [*run, *starting], "suspend": [*run, "--stop", url]}
     backend = {"name": "sleeper", "url": url, "resume": {"command": words}, "stats": {"user": "tests"}}
-    with Gateway([backend], {"coldStart": {"holdFor": "1s"}, "suspend": {"afterIdle": "1s"}}, asleep=1) as gateway:
+    group = {"coldStart": {"holdFor": "1s"}, "suspend": {"afterIdle": "1s"}}
+    with Gateway([backend], group, asleep=1, queries=QUERIES) as gateway:
         begun = time.monotonic()
         pages = list(wire.pages(gateway.url, "SELECT * FROM sim.rows(3)"))
         assert time.monotonic() - begun >= 4
