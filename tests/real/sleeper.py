@@ -28,6 +28,7 @@ def resume(folder):
         command = [sys.executable, __file__, "run", str(folder)]
         process = subprocess.Popen(command, stdin=lifeline, stdout=log, stderr=log, cwd=folder, start_new_session=True)
     (folder / "pid").write_text(str(process.pid))
+    note(folder, "started")
 
 
 def suspend(folder):
@@ -67,10 +68,10 @@ def life(folder):
     return json.loads((folder / "life.json").read_text())
 
 
-def note(folder, call):
-    """Keeps the calls, for the tests to count."""
+def note(folder, what):
+    """Keeps what was done, for the tests to count."""
     with open(folder / "calls", "a") as calls:
-        calls.write(f"{call}\n")
+        calls.write(f"{what}\n")
 
 
 if __name__ == "__main__":

@@ -38,10 +38,10 @@ class SleepingTrino:
         """Whether nobody listens."""
         return not sleeper.listens(self.port)
 
-    def calls(self, action):
-        """How often the driver was called."""
+    def count(self, what):
+        """How often the driver was called for `resume` or `suspend`, or `started` the process."""
         try:
-            return (self._folder / "calls").read_text().split().count(action)
+            return (self._folder / "calls").read_text().split().count(what)
         except FileNotFoundError:
             return 0
 

@@ -60,12 +60,13 @@ def test_client_lives_through_cold_starts(door, trino):
             check(many.result(LIMIT))
         assert time.monotonic() - begun >= WAIT
         assert {exchange.status for exchange in door.exchanges} == {200}
-        assert trino.calls("resume") == door.gateway.samples("gateway_auto_resume_total") == life
+        # The driver may be asked again when there is no sign of life for long; that is still one resume, and one process.
+        assert trino.count("started") == door.gateway.samples("gateway_auto_resume_total") == life
         # Nothing was sent to it while it was starting: Trino lists a statement that it refused for that, too.
         assert sorted(wire.rows(trino.url, SEEN)) == sorted([["FINISHED", FEW], ["FINISHED", MANY]])
         door.verify()
         soon(trino.sleeps, "it sleeps when idle")
-        assert trino.calls("suspend") == life
+        assert trino.count("suspend") == life
 
 
 def check(rows):
