@@ -43,6 +43,9 @@ pub enum DetachError {
     /// The process could not be started at all.
     #[error("cannot start a simulator in the background: {0}")]
     Start(#[from] io::Error),
+    /// Nothing can be asked.
+    #[error("cannot make an HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
     /// It ended before it listened.
     #[error("the simulator in the background has ended: {0}")]
     Ended(String),
@@ -86,9 +89,10 @@ pub async fn stop(url: &str) -> Result<(), DetachError> {
     let address = || DetachError::Address(url.to_owned());
     let base: Url = url.parse().map_err(|_| address())?;
     let target = base.join(PATH).map_err(|_| address())?;
+    let client = client()?;
     let ending = async {
         loop {
-            match client().delete(target.clone()).send().await {
+            match client.delete(target.clone()).send().await {
                 Ok(answer) if answer.status().is_success() => {}
                 Ok(answer) => {
                     let (url, status) = (url.to_owned(), answer.status());
@@ -158,7 +162,8 @@ async fn last_words(mut child: Child) -> String {
 
 /// Whether a simulator, detached or not, answers there.
 async fn is_simulator(url: &str) -> bool {
-    let Ok(answer) = client().get(format!("{url}/v1/info")).send().await else { return false };
+    let Ok(client) = client() else { return false };
+    let Ok(answer) = client.get(format!("{url}/v1/info")).send().await else { return false };
     let text = answer.text().await.unwrap_or_default();
     text.contains(r#""environment":"simulated""#)
 }
@@ -175,9 +180,9 @@ fn is_refused(error: &reqwest::Error) -> bool {
     })
 }
 
-fn client() -> Client {
-    // It fails only where the system has no source of chance, and then everything else does.
-    Client::builder().no_proxy().timeout(DEADLINE).build().unwrap_or_default()
+/// It trusts no authority, since a simulator speaks no TLS: so there need be none on the machine.
+fn client() -> reqwest::Result<Client> {
+    Client::builder().no_proxy().timeout(DEADLINE).tls_certs_only([]).build()
 }
 
 /// Where to find what is bound to `bind`: the address of all interfaces is none to connect to.
