@@ -15,6 +15,7 @@ mod admin;
 mod architecture;
 mod commands;
 mod conformance;
+mod detached;
 mod drain;
 mod failover;
 mod harness;
