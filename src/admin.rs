@@ -8,9 +8,11 @@ mod answer;
 mod auth;
 pub mod client;
 mod config;
+mod demand;
 mod health;
 pub mod listener;
 mod operate;
+mod queries;
 mod routes;
 mod scrape;
 mod status;
@@ -25,7 +27,11 @@ pub use self::{
     routes::{ROUTES, Route, commands, health, metrics},
 };
 use crate::{
-    backends::Control, lifecycle::Lifecycle, metrics::Living, metrics::Metrics, snapshot::Current,
+    backends::Control,
+    lifecycle::Lifecycle,
+    metrics::{Living, Metrics},
+    queries::{Rooms, Table},
+    snapshot::Current,
     telemetry::logs::Logs,
 };
 
@@ -59,6 +65,10 @@ pub struct Operated {
     pub control: Control,
     /// The level of the log.
     pub logs: Logs,
+    /// Queries by id.
+    pub table: Arc<Table>,
+    /// Statements that wait.
+    pub rooms: Arc<Rooms>,
     /// Where reloads are asked for.
     pub reload: mpsc::Sender<Reload>,
 }

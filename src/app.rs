@@ -17,7 +17,7 @@ use crate::{
         model::Config,
         watch::{Poke, Watcher},
     },
-    lifecycle::{Check, Lifecycle, Signals, Timing},
+    lifecycle::{Check, Lifecycle, Phase, Signals, Timing},
     living::Alive,
     metrics::{Metrics, MetricsError},
     proxy::{Shared, plane, plane::Plane, port},
@@ -136,6 +136,8 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         current: current.clone(),
         control: control.clone(),
         logs: logs.clone(),
+        table: Arc::clone(&shared.table),
+        rooms: Arc::clone(&shared.rooms),
         reload: reloads.clone(),
     };
     tasks.spawn(admin::listener::serve(
@@ -151,6 +153,9 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         metrics,
         cancel.clone(),
     ));
+    let rooms_close = cancel.child_token();
+    tasks.spawn(Arc::clone(&shared.rooms).run(rooms_close.clone()));
+    tasks.spawn(close_rooms(Arc::clone(&shared), rooms_close));
     let (readings, read) = mpsc::channel(WISHES);
     let watcher = path.map(|path| Watcher::start(path, hash.to_string(), readings, &cancel));
     let poke = watcher.as_ref().map(Watcher::poke);
@@ -159,6 +164,18 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke })
+}
+
+/// Ends the waiting in the middle of the drain's wait: until then a backend may come, and after it each client hears
+/// the words on its next poll, before the port closes.
+async fn close_rooms(shared: Arc<Shared>, close: CancellationToken) {
+    let closing = async {
+        shared.lifecycle.reached(Phase::Draining).await;
+        let wait = shared.current.load().config.drain.wait.get();
+        tokio::time::sleep(wait / 2).await;
+    };
+    close.run_until_cancelled(closing).await;
+    close.cancel();
 }
 
 async fn bind(config: &Config) -> Result<Ports, StartError> {
@@ -183,7 +200,9 @@ fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {
             current: shared.current.clone(),
             ledger: Arc::clone(&shared.ledger),
             table: Arc::clone(&shared.table),
+            rooms: Arc::clone(&shared.rooms),
             lifecycle: shared.lifecycle.clone(),
+            started: Instant::now(),
         }),
         lifecycle: shared.lifecycle.clone(),
         current: shared.current.clone(),

@@ -15,6 +15,7 @@ pub mod passive;
 mod plan;
 mod probe;
 mod record;
+pub mod resume;
 mod truth;
 
 #[cfg(test)]
@@ -30,6 +31,10 @@ use tracing::Instrument;
 use self::{
     fold::{Ears, Fold, Order, Probers},
     plan::Plan,
+    resume::{
+        calls::{Calls, Drivers},
+        driver::{Access, Surroundings, driver_of},
+    },
     truth::Truth,
 };
 use crate::{
@@ -38,7 +43,10 @@ use crate::{
     snapshot::{Current, Demand, Mark},
 };
 
-pub use self::passive::learned;
+pub use self::{
+    passive::learned,
+    truth::{NotSteered, Steered},
+};
 
 /// Orders that may wait for the fold; who sends more waits too.
 const ORDERS: usize = 16;
@@ -55,6 +63,9 @@ pub enum Refused {
     /// The client of the probes could not be made.
     #[error("cannot probe: {0}")]
     Probes(String),
+    /// The clients of the drivers could not be made.
+    #[error("cannot call resume drivers: {0}")]
+    Drivers(String),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
@@ -102,6 +113,26 @@ impl Control {
         marked.ok_or_else(|| NotMarked::UnknownBackend(backend.to_owned()))
     }
 
+    /// Wakes a group: it is no longer held down, and its first backend that can be woken is.
+    ///
+    /// When it returns, requests see it; that a backend takes statements is another matter.
+    pub async fn resume(&self, group: &str) -> Result<Vec<Steered>, NotSteered> {
+        self.steer(group, true).await
+    }
+
+    /// Puts a group to sleep until `resume`: no new statements from now on, and when the last query has ended,
+    /// its drivers are called.
+    pub async fn suspend(&self, group: &str) -> Result<Vec<Steered>, NotSteered> {
+        self.steer(group, false).await
+    }
+
+    async fn steer(&self, group: &str, awake: bool) -> Result<Vec<Steered>, NotSteered> {
+        let (done, steered) = oneshot::channel();
+        let order = Order::Steer { group: group.to_owned(), awake, done };
+        self.orders.send(order).await.map_err(|_| NotSteered::Stopping)?;
+        steered.await.map_err(|_| NotSteered::Stopping)?
+    }
+
     /// Where the present snapshot is read.
     pub fn current(&self) -> Current {
         self.current.clone()
@@ -119,17 +150,41 @@ pub fn start(
     cancel: CancellationToken,
     tracker: &TaskTracker,
 ) -> Result<(Current, Control), Refused> {
+    let access = Access::find(|name| std::env::var(name).ok());
+    let around = Surroundings::new(access).map_err(Refused::Drivers)?;
+    let drivers: Drivers = Arc::new(move |resume, labels| driver_of(resume, labels, &around));
+    start_with(config, hash, metrics, demand, drivers, (cancel, tracker))
+}
+
+/// The same with other drivers.
+fn start_with(
+    config: Arc<Config>,
+    hash: impl Into<Arc<str>>,
+    metrics: Arc<Metrics>,
+    demand: Arc<dyn Demand>,
+    drivers: Drivers,
+    (cancel, tracker): (CancellationToken, &TaskTracker),
+) -> Result<(Current, Control), Refused> {
     let plan = Plan::of(&config).map_err(Refused::Wrong)?;
     let http = probe::ask::client().map_err(|error| Refused::Probes(error.to_string()))?;
     let (reports, heard_reports) = mpsc::unbounded_channel();
     let (orders, heard_orders) = mpsc::channel(ORDERS);
     let (outcomes, heard_outcomes) = mpsc::channel(OUTCOMES);
+    let (told, heard_told) = mpsc::unbounded_channel();
+    let tasks = (tracker.clone(), cancel.clone());
+    let calls = Calls::new(drivers, http.clone(), Arc::clone(&metrics), told, tasks);
     let truth = Truth::new(plan, config, hash.into(), metrics, reports, demand);
     let current = Current::new(truth.snapshot());
     let fold = Fold {
         truth,
         current: current.clone(),
-        ears: Ears { orders: heard_orders, reports: heard_reports, outcomes: heard_outcomes },
+        ears: Ears {
+            orders: heard_orders,
+            reports: heard_reports,
+            outcomes: heard_outcomes,
+            told: heard_told,
+        },
+        calls,
         probers: Probers {
             http,
             outcomes,

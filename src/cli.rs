@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    admin::client::{self, Command as Mark},
+    admin::client::{self, Command as Mark, Steer},
     app,
     config::{self, command, model::LogFormat},
     demo,
@@ -46,6 +46,10 @@ enum Command {
     Activate(Backend),
     /// Take a backend out at once; queries that it has go on.
     Deactivate(Backend),
+    /// Wake a routing group, also one that was suspended by hand.
+    Resume(Group),
+    /// Put a routing group to sleep when its last query has ended; it stays so until it is resumed.
+    Suspend(Group),
     /// Ask a health URL; exit 0 if it answers 200.
     Healthcheck {
         /// For example http://127.0.0.1:9091/readyz
@@ -67,6 +71,20 @@ struct File {
 struct Backend {
     /// The backend's name.
     backend: String,
+    #[command(flatten)]
+    to: Admin,
+}
+
+#[derive(Args, Debug)]
+struct Group {
+    /// The routing group's name.
+    group: String,
+    #[command(flatten)]
+    to: Admin,
+}
+
+#[derive(Args, Debug)]
+struct Admin {
     /// Where the gateway takes commands.
     #[arg(long, default_value = "http://127.0.0.1:8081", env = "SLUICE_ADMIN_URL")]
     admin: String,
@@ -103,6 +121,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Drain(backend) => mark(&backend, Mark::Drain),
         Command::Activate(backend) => mark(&backend, Mark::Activate),
         Command::Deactivate(backend) => mark(&backend, Mark::Deactivate),
+        Command::Resume(group) => steer(&group, Steer::Resume),
+        Command::Suspend(group) => steer(&group, Steer::Suspend),
         Command::Healthcheck { url } => {
             Ok(client::tell(control()?.block_on(client::healthcheck(&url))))
         }
@@ -117,7 +137,14 @@ pub fn run() -> anyhow::Result<ExitCode> {
 }
 
 fn mark(backend: &Backend, mark: Mark) -> anyhow::Result<ExitCode> {
-    let asked = client::mark(&backend.admin, backend.token.as_deref(), &backend.backend, mark);
+    let Admin { admin, token } = &backend.to;
+    let asked = client::mark(admin, token.as_deref(), &backend.backend, mark);
+    Ok(client::tell(control()?.block_on(asked)))
+}
+
+fn steer(group: &Group, steer: Steer) -> anyhow::Result<ExitCode> {
+    let Admin { admin, token } = &group.to;
+    let asked = client::steer(admin, token.as_deref(), &group.group, steer);
     Ok(client::tell(control()?.block_on(asked)))
 }
 

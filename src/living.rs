@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use sluice_routing::GroupName;
@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use crate::{
     lifecycle::Lifecycle,
-    metrics::{BackendGauge, GroupGauge, InFlight, Living},
-    queries::{Ledger, Table, ledger::STATES},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living, Wanted},
+    queries::{Ledger, Rooms, Table, ledger::STATES},
     snapshot::{BackendState, Circuit, Current, Group},
 };
 
@@ -21,8 +21,14 @@ pub(crate) struct Alive {
     pub(crate) current: Current,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) table: Arc<Table>,
+    pub(crate) rooms: Arc<Rooms>,
     pub(crate) lifecycle: Lifecycle,
+    /// When the process began to listen.
+    pub(crate) started: Instant,
 }
+
+/// Rule L13: by then every client of the process before this one has polled here once.
+const KNOWN_AFTER: Duration = Duration::from_secs(10);
 
 impl Living for Alive {
     fn in_flight(&self) -> Vec<InFlight> {
@@ -72,15 +78,35 @@ impl Living for Alive {
     fn groups(&self) -> Vec<GroupGauge> {
         let snapshot = self.current.load();
         let now = Instant::now();
-        let of_group = |group: &Arc<Group>| GroupGauge {
-            group: group.name.as_str().into(),
-            demand: self.ledger.demand(&group.name, now).demand,
-            peak: self.ledger.peak(&group.name, now),
-            resume_in_progress: group.wake.resuming_since.is_some(),
-            last_success: group.wake.last_success.map_or(0.0, unix_seconds),
-            ..GroupGauge::default()
+        let of_group = |group: &Arc<Group>| {
+            let held = self.rooms.seen(&group.name);
+            GroupGauge {
+                group: group.name.as_str().into(),
+                demand: Ledger::demand(&self.ledger, &group.name, now).demand,
+                peak: self.ledger.peak(&group.name, now),
+                waiters: held.waiters,
+                held_bytes: held.bytes,
+                held_oldest: held.oldest.unwrap_or_default().as_secs_f64(),
+                resume_in_progress: group.wake.resuming_since.is_some(),
+                last_success: group.wake.last_success.map_or(0.0, unix_seconds),
+            }
         };
         snapshot.groups.iter().map(of_group).collect()
+    }
+
+    fn demand(&self, group: &str) -> Option<Wanted> {
+        let snapshot = self.current.load();
+        let group = snapshot.groups.iter().find(|each| each.name.as_str() == group)?;
+        let now = Instant::now();
+        let told = Ledger::demand(&self.ledger, &group.name, now);
+        Some(Wanted {
+            demand: told.demand,
+            in_flight: told.in_flight,
+            resuming: told.resuming,
+            queued: told.queued,
+            running: told.running,
+            is_known: now.saturating_duration_since(self.started) >= KNOWN_AFTER,
+        })
     }
 
     fn tracked_queries(&self) -> u64 {

@@ -33,7 +33,7 @@ pub use self::{
         Lookup, Method, Operation, Probe, Provider, ProviderOutcome, QueryError, QueryEvent,
         QueryStatus, Reload, ResumeOutcome, Retry, RoutingError, Unavailable, UpstreamError,
     },
-    living::{BackendGauge, GroupGauge, InFlight, Living},
+    living::{BackendGauge, GroupGauge, InFlight, Living, Wanted},
 };
 use self::{
     gateway::Gateway,

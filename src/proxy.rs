@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
-    queries::{Bindings, Keeping, Ledger, Table},
+    queries::{Bindings, Keeping, Ledger, ReplicaMark, Rooms, Table},
     snapshot::Current,
 };
 
@@ -36,6 +36,7 @@ pub(crate) mod statement;
 pub(crate) mod thread;
 pub(crate) mod ui;
 pub(crate) mod upstream;
+pub(crate) mod waiting;
 pub(crate) mod watch;
 
 /// What all data threads share.
@@ -59,6 +60,10 @@ pub struct Shared {
     pub(crate) search: search::Search,
     /// Who served which asset of the web UI.
     pub(crate) assets: ui::Assets,
+    /// Statements that wait for their turn.
+    pub rooms: Arc<Rooms>,
+    /// CALLs that Sluice answers by itself.
+    pub(crate) calls: waiting::kill::Calls,
     /// What is told.
     pub metrics: Arc<Metrics>,
     /// Whether the process is on its way out.
@@ -85,8 +90,11 @@ impl Shared {
         lifecycle: Lifecycle,
     ) -> Self {
         let table = Arc::<Table>::default();
+        let rooms = Rooms::new(current.clone(), Arc::clone(&ledger), ReplicaMark::draw());
         Self {
             current,
+            rooms,
+            calls: waiting::kill::Calls::default(),
             table,
             ledger,
             bindings: Arc::default(),

@@ -8,7 +8,10 @@ mod wake;
 
 use std::{
     fmt,
-    sync::{Arc, atomic::AtomicU32},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -82,6 +85,8 @@ pub struct Backend {
     pub starting: bool,
     /// Where it stands between sleep and readiness; `None`: it has no resume driver.
     pub wake: Option<WakeState>,
+    /// Whether the file says that its clients log in by browser.
+    pub oauth2: bool,
     /// What an operator said.
     pub mark: Mark,
     /// New statements only.
@@ -191,8 +196,22 @@ pub struct Live {
     pub metrics: Arc<BackendMetrics>,
     /// Failures in a row that count for the circuit.
     pub failures: AtomicU32,
+    /// Whether its last challenge was one for a browser (OAuth2).
+    pub challenges: AtomicBool,
     /// What the data plane noticed.
     pub reports: mpsc::UnboundedSender<Report>,
+}
+
+impl Backend {
+    /// Whether its clients cannot name themselves before it has asked them to.
+    pub fn asks_by_browser(&self) -> bool {
+        self.oauth2 || self.live.challenges.load(Ordering::Relaxed)
+    }
+
+    /// Whether it takes statements.
+    pub fn is_ready(&self) -> bool {
+        self.state == BackendState::Healthy && self.circuit == Circuit::Closed
+    }
 }
 
 /// What the data plane notices of a backend and the control plane must know.

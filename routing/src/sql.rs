@@ -9,7 +9,7 @@ mod kind;
 mod lexer;
 
 pub use self::{
-    kill::kill_query,
+    kill::{kill_message, kill_query},
     kind::{StatementKind, kind, kind_of},
 };
 

@@ -98,6 +98,8 @@ fn operation_of(path: &str) -> Option<AdminOperation> {
         ["admin", "backends", _, "activate"] => Some(AdminOperation::Activate),
         ["admin", "backends", _, "deactivate"] => Some(AdminOperation::Deactivate),
         ["admin", "backends", _, "drain"] => Some(AdminOperation::Drain),
+        ["admin", "groups", _, "resume"] => Some(AdminOperation::Resume),
+        ["admin", "groups", _, "suspend"] => Some(AdminOperation::Suspend),
         _ => None,
     }
 }
@@ -181,6 +183,8 @@ mod tests {
     #[test]
     fn every_command_has_its_operation() {
         assert_eq!(operation_of("/admin/backends/a/drain"), Some(AdminOperation::Drain));
+        assert_eq!(operation_of("/admin/groups/a/resume"), Some(AdminOperation::Resume));
+        assert_eq!(operation_of("/admin/groups/a/suspend"), Some(AdminOperation::Suspend));
         assert_eq!(operation_of("/admin/log-level"), Some(AdminOperation::LogLevel));
         for path in ["/", "/admin", "/admin/backends/drain", "/admin/backends/a/b/drain"] {
             assert_eq!(operation_of(path), None, "{path}");

@@ -1,4 +1,5 @@
-//! The other end of the admin API: what `sluice drain`, `activate`, `deactivate` and `healthcheck` do.
+//! The other end of the admin API: what `sluice drain`, `activate`, `deactivate`, `resume`, `suspend` and
+//! `healthcheck` do.
 
 use std::{
     io::{self, Write as _},
@@ -36,6 +37,24 @@ impl Command {
     }
 }
 
+/// What an operator may say of a routing group.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Steer {
+    /// Wake it.
+    Resume,
+    /// Put it to sleep until it is resumed.
+    Suspend,
+}
+
+impl Steer {
+    const fn path(self) -> &'static str {
+        match self {
+            Self::Resume => "resume",
+            Self::Suspend => "suspend",
+        }
+    }
+}
+
 /// Why a command failed, in words.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -69,23 +88,40 @@ pub async fn mark(
     backend: &str,
     command: Command,
 ) -> Result<String, ClientError> {
+    let page = post(base, token, ["admin", "backends", backend, command.path()]).await?;
+    let mark = page.get("mark").and_then(Value::as_str).unwrap_or("marked");
+    Ok(format!("backend {backend} is {mark}"))
+}
+
+/// Wakes a group or puts it to sleep, through the admin API at `base`.
+pub async fn steer(
+    base: &str,
+    token: Option<&str>,
+    group: &str,
+    steer: Steer,
+) -> Result<String, ClientError> {
+    let page = post(base, token, ["admin", "groups", group, steer.path()]).await?;
+    let backends = page.get("backends").and_then(Value::as_array);
+    let states: Vec<String> = backends.into_iter().flatten().filter_map(state).collect();
+    Ok(format!("routing group {group}: {}", states.join(", ")))
+}
+
+fn state(backend: &Value) -> Option<String> {
+    let name = backend.get("name")?.as_str()?;
+    Some(format!("{name} is {}", backend.get("wake")?.as_str()?))
+}
+
+async fn post(base: &str, token: Option<&str>, path: [&str; 4]) -> Result<Value, ClientError> {
     let wrong = || ClientError::Url(base.to_owned());
     let mut url: Url = base.parse().map_err(|_| wrong())?;
-    url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend([
-        "admin",
-        "backends",
-        backend,
-        command.path(),
-    ]);
+    url.path_segments_mut().map_err(|()| wrong())?.pop_if_empty().extend(path);
     let client = client(DEADLINE)?;
     let mut request = client.post(url.clone());
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
     let answer = told(&url, request.send().await).await?;
-    let page: Value = serde_json::from_str(&answer).unwrap_or_default();
-    let mark = page.get("mark").and_then(Value::as_str).unwrap_or("marked");
-    Ok(format!("backend {backend} is {mark}"))
+    Ok(serde_json::from_str(&answer).unwrap_or_default())
 }
 
 /// Asks a health page; any 2xx is well.

@@ -1,4 +1,4 @@
-//! Commands: reload, log level, and what is said of a backend.
+//! Commands: reload, log level, and what is said of a backend or of a group.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{
         answer::{Answer, Refused, page},
         config::Reload,
     },
-    backends::NotMarked,
+    backends::{NotMarked, NotSteered, Steered},
     snapshot::Mark,
 };
 
@@ -94,6 +94,44 @@ fn not_marked(error: &NotMarked) -> Refused {
     let status = match error {
         NotMarked::UnknownBackend(_) => StatusCode::NOT_FOUND,
         NotMarked::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    Refused::new(status, error.to_string())
+}
+
+/// Wakes a group, whatever held it down.
+pub(super) async fn resume(State(to): State<Operated>, Path(group): Path<String>) -> Answer<Value> {
+    let steered = to.control.resume(&group).await;
+    tell_steered(&group, "resume", steered)
+}
+
+/// Puts a group to sleep until it is resumed by hand.
+pub(super) async fn suspend(
+    State(to): State<Operated>,
+    Path(group): Path<String>,
+) -> Answer<Value> {
+    let steered = to.control.suspend(&group).await;
+    tell_steered(&group, "suspend", steered)
+}
+
+fn tell_steered(
+    group: &str,
+    command: &str,
+    steered: Result<Vec<Steered>, NotSteered>,
+) -> Answer<Value> {
+    let steered = steered.map_err(|error| not_steered(&error))?;
+    tracing::info!(routing_group = group, command, "routing group steered by hand");
+    let backends: Vec<Value> = steered
+        .iter()
+        .map(|each| json!({ "name": each.backend.as_str(), "wake": each.state.as_str() }))
+        .collect();
+    page(json!({ "routingGroup": group, "backends": backends }))
+}
+
+fn not_steered(error: &NotSteered) -> Refused {
+    let status = match error {
+        NotSteered::UnknownGroup(_) => StatusCode::NOT_FOUND,
+        NotSteered::NoDriver(_) => StatusCode::CONFLICT,
+        NotSteered::Stopping => StatusCode::SERVICE_UNAVAILABLE,
     };
     Refused::new(status, error.to_string())
 }

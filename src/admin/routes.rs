@@ -4,7 +4,9 @@
 use axum::{Router, middleware, routing};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::admin::{Operated, Seen, answer, auth, health as healthy, operate, scrape, status};
+use crate::admin::{
+    Operated, Seen, answer, auth, demand, health as healthy, operate, queries, scrape, status,
+};
 
 /// One row of the table.
 #[derive(Clone, Copy, Debug)]
@@ -63,12 +65,17 @@ routes! {
         GET "/api/v1/status" [200] => status::all;
         GET "/api/v1/routing-groups" [200] => status::groups;
         GET "/api/v1/routing-groups/{group}" [200 404] => status::group;
+        GET "/api/v1/routing-groups/{group}/demand" [200 404 503] => demand::demand;
     }
     commands operator (Operated) {
+        GET "/api/v1/queries" [200 400 401 403] => queries::all;
+        GET "/api/v1/queries/{id}" [200 401 403 404] => queries::one;
         POST "/admin/reload" [200 401 403 422 503] => operate::reload;
         POST "/admin/log-level" [200 400 401 403] => operate::log_level;
         POST "/admin/backends/{backend}/activate" [200 401 403 404 503] => operate::activate;
         POST "/admin/backends/{backend}/deactivate" [200 401 403 404 503] => operate::deactivate;
         POST "/admin/backends/{backend}/drain" [200 401 403 404 503] => operate::drain;
+        POST "/admin/groups/{group}/resume" [200 401 403 404 409 503] => operate::resume;
+        POST "/admin/groups/{group}/suspend" [200 401 403 404 409 503] => operate::suspend;
     }
 }

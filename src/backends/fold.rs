@@ -18,7 +18,8 @@ use crate::{
         Refused,
         plan::{Plan, Tempo},
         probe::{Outcome, Prober, ask::Target},
-        truth::{Effect, Truth},
+        resume::calls::{Calls, Told},
+        truth::{Effect, NotSteered, Steered, Truth},
     },
     config::model::Config,
     snapshot::{Current, Mark, Report, Seat},
@@ -31,7 +32,12 @@ pub(crate) enum Order {
     Apply { config: Arc<Config>, hash: Arc<str>, done: oneshot::Sender<Result<(), Refused>> },
     /// Mark a backend; answered with `None` if there is none of that name.
     Mark { backend: String, mark: Mark, done: oneshot::Sender<Option<Mark>> },
+    /// Wake a group, or put it to sleep.
+    Steer { group: String, awake: bool, done: oneshot::Sender<Steering> },
 }
+
+/// What became of an operator's resume or suspend.
+pub(crate) type Steering = Result<Vec<Steered>, NotSteered>;
 
 /// The fold with its ears and its probers.
 #[derive(Debug)]
@@ -40,6 +46,7 @@ pub(crate) struct Fold {
     pub(crate) current: Current,
     pub(crate) ears: Ears,
     pub(crate) probers: Probers,
+    pub(crate) calls: Calls,
 }
 
 /// All that it hears.
@@ -48,6 +55,7 @@ pub(crate) struct Ears {
     pub(crate) orders: mpsc::Receiver<Order>,
     pub(crate) reports: mpsc::UnboundedReceiver<Report>,
     pub(crate) outcomes: mpsc::Receiver<Outcome>,
+    pub(crate) told: mpsc::UnboundedReceiver<Told>,
 }
 
 /// Something that it heard.
@@ -56,6 +64,7 @@ enum Heard {
     Order(Order),
     Report(Report),
     Outcome(Box<Outcome>),
+    Told(Told),
     Time,
 }
 
@@ -86,6 +95,7 @@ impl Fold {
             order = self.ears.orders.recv() => order.map(Heard::Order),
             report = self.ears.reports.recv() => report.map(Heard::Report),
             outcome = self.ears.outcomes.recv() => outcome.map(|o| Heard::Outcome(Box::new(o))),
+            told = self.ears.told.recv() => told.map(Heard::Told),
             () = time => Some(Heard::Time),
         }
     }
@@ -95,8 +105,15 @@ impl Fold {
         match heard {
             Heard::Outcome(outcome) => self.truth.probed(*outcome, now),
             Heard::Report(report) => self.truth.reported(report, now),
+            Heard::Told(told) => self.truth.told(told, now),
             Heard::Order(Order::Mark { backend, mark, done }) => {
                 return Some(Done::Mark(done, self.truth.mark(&backend, mark, now)));
+            }
+            Heard::Order(Order::Steer { group, awake: true, done }) => {
+                return Some(Done::Steer(done, self.truth.resume(&group, now)));
+            }
+            Heard::Order(Order::Steer { group, awake: false, done }) => {
+                return Some(Done::Steer(done, self.truth.suspend(&group, now)));
             }
             Heard::Order(Order::Apply { config, hash, done }) => {
                 return Some(Done::Apply(done, self.apply(config, hash)));
@@ -109,13 +126,14 @@ impl Fold {
 
     fn apply(&mut self, config: Arc<Config>, hash: Arc<str>) -> Result<(), Refused> {
         let plan = Plan::of(&config).map_err(Refused::Wrong)?;
-        self.truth.apply(plan, config, hash);
+        self.truth.apply(plan, config, hash, Instant::now());
         Ok(())
     }
 
     /// Does what follows, and publishes if there is something new.
     fn follow(&mut self) {
         for effect in self.truth.take_effects() {
+            self.calls.follow(effect, &self.truth);
             self.probers.follow(effect, &self.truth);
         }
         if self.truth.take_changed() {
@@ -130,6 +148,7 @@ impl Fold {
 enum Done {
     Mark(oneshot::Sender<Option<Mark>>, Option<Mark>),
     Apply(oneshot::Sender<Result<(), Refused>>, Result<(), Refused>),
+    Steer(oneshot::Sender<Steering>, Steering),
 }
 
 impl Done {
@@ -138,6 +157,7 @@ impl Done {
         match self {
             Self::Mark(done, marked) => drop(done.send(marked)),
             Self::Apply(done, applied) => drop(done.send(applied)),
+            Self::Steer(done, steered) => drop(done.send(steered)),
         }
     }
 }
@@ -169,12 +189,10 @@ impl Probers {
                 self.at_work.remove(&seat).into_iter().for_each(|leash| leash.cancel.cancel());
             }
             Effect::Retune(seat) => {
-                let Some(record) = truth.record(seat) else { return };
-                self.at_work
-                    .get(&seat)
-                    .into_iter()
-                    .for_each(|leash| leash.retune(record.planned.tempo));
+                let Some(tempo) = truth.tempo(seat) else { return };
+                self.at_work.get(&seat).into_iter().for_each(|leash| leash.retune(tempo));
             }
+            Effect::Call(..) | Effect::Count(_) => {}
         }
     }
 

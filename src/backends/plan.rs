@@ -12,7 +12,7 @@ use sluice_routing::{
 use crate::{
     backends::health::Limits,
     config::model::{
-        self, ColdStart, Config, Patterns, Resume, Select, Stats, Suspend, Uris, When,
+        self, Challenge, ColdStart, Config, Patterns, Resume, Select, Stats, Suspend, Uris, When,
     },
     snapshot::BackendUrl,
 };
@@ -52,6 +52,7 @@ pub(crate) struct PlannedBackend {
     pub(crate) tempo: Tempo,
     pub(crate) resume: Option<Resume>,
     pub(crate) stats: Option<Stats>,
+    pub(crate) challenge: Challenge,
 }
 
 /// How often and how long a backend is asked.
@@ -63,6 +64,8 @@ pub(crate) struct Tempo {
     pub(crate) timeout: Duration,
     /// Failures in a row after which a dead backend is known to be dead.
     pub(crate) fall: u32,
+    /// Somebody waits for it to wake: ask often.
+    pub(crate) eager: bool,
 }
 
 impl Plan {
@@ -162,9 +165,11 @@ fn planned_backend(config: &Config, backend: &model::Backend) -> Result<PlannedB
             interval: own.interval.unwrap_or(common.interval).get(),
             timeout: own.timeout.unwrap_or(common.timeout).get(),
             fall,
+            eager: false,
         },
         resume: backend.resume.clone(),
         stats: backend.stats.clone(),
+        challenge: backend.challenge,
     })
 }
 

@@ -4,7 +4,10 @@
 //! old process still find it. Only `truth` changes it.
 
 use std::{
-    sync::{Arc, atomic::AtomicU32, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -16,9 +19,11 @@ use crate::{
         circuit::Gate,
         health::{Health, Verdict},
         plan::PlannedBackend,
+        resume::{idle::Idle, wake::Wake},
     },
+    config::model::{Challenge, Resume},
     metrics::BackendMetrics,
-    snapshot::{Backend, BackendState, Circuit, Live, Mark, Report, Seat},
+    snapshot::{Backend, BackendState, Circuit, Live, Mark, Report, Seat, WakeState},
     trino::uris::Capabilities,
 };
 
@@ -36,6 +41,15 @@ pub(crate) struct Record {
     pub(crate) coordinator: Option<Learned>,
     pub(crate) last_check: Option<SystemTime>,
     pub(crate) retired: Option<Retirement>,
+    /// Where it stands between sleep and readiness, if something wakes it.
+    pub(crate) wake: Option<Wake>,
+    /// The driver that `wake` calls.
+    pub(crate) driven_by: Option<Resume>,
+    pub(crate) idle: Idle,
+    /// A connection to it failed, and no probe has said otherwise since.
+    pub(crate) suspect: bool,
+    /// Whether its prober was told to ask often.
+    pub(crate) eager: bool,
     /// The state that was last logged.
     pub(crate) told: Option<BackendState>,
 }
@@ -67,7 +81,14 @@ impl Record {
         Self {
             group,
             planned,
-            live: Arc::new(Live { seat, load: Load::default(), metrics, failures, reports }),
+            live: Arc::new(Live {
+                seat,
+                load: Load::default(),
+                metrics,
+                failures,
+                challenges: AtomicBool::new(false),
+                reports,
+            }),
             health: Health::default(),
             gate: Gate::default(),
             capabilities: None,
@@ -76,6 +97,11 @@ impl Record {
             coordinator: None,
             last_check: None,
             retired: None,
+            wake: None,
+            driven_by: None,
+            idle: Idle::default(),
+            suspect: false,
+            eager: false,
             told: None,
         }
     }
@@ -104,6 +130,7 @@ impl Record {
                 load: self.live.load.clone(),
                 metrics,
                 failures: AtomicU32::new(self.live.failures.load(Ordering::Relaxed)),
+                challenges: AtomicBool::new(self.live.challenges.load(Ordering::Relaxed)),
                 reports: self.live.reports.clone(),
             });
         }
@@ -113,6 +140,7 @@ impl Record {
     /// Named by the file again: nothing that probes said before is believed.
     pub(crate) fn revive(&mut self) {
         self.retired = None;
+        (self.suspect, self.eager) = (false, false);
         self.health = Health::default();
         self.gate = Gate::default();
         self.capabilities = None;
@@ -121,6 +149,11 @@ impl Record {
 
     /// Whether it may take a new statement.
     pub(crate) fn availability(&self, mark: Mark) -> Availability {
+        if let (Mark::Active, Some(wake)) = (mark, &self.wake)
+            && let Some(asleep) = unready(wake)
+        {
+            return asleep;
+        }
         match (mark, self.health.verdict()) {
             (Mark::Inactive, _) => Availability::Inactive,
             (Mark::Draining, _) => Availability::Draining,
@@ -139,9 +172,21 @@ impl Record {
             _ if self.retired.is_some() => BackendState::Inactive,
             (Mark::Inactive, _) => BackendState::Inactive,
             (Mark::Draining, _) => BackendState::Draining,
+            (Mark::Active, verdict) if self.wake.is_some() => self.woken_state(verdict),
             (Mark::Active, Verdict::Down | Verdict::Unknown) => BackendState::Unhealthy,
             (Mark::Active, Verdict::Starting) => BackendState::Resuming,
             (Mark::Active, Verdict::Up) => BackendState::Healthy,
+        }
+    }
+
+    fn woken_state(&self, verdict: Verdict) -> BackendState {
+        let shown = self.wake.as_ref().map_or(WakeState::Asleep, Wake::shown);
+        match shown {
+            WakeState::Asleep | WakeState::HeldDown => BackendState::Sleeping,
+            WakeState::Requested | WakeState::Warming => BackendState::Resuming,
+            WakeState::Ready if verdict == Verdict::Up => BackendState::Healthy,
+            WakeState::Ready | WakeState::Failed => BackendState::Unhealthy,
+            WakeState::Draining => BackendState::Draining,
         }
     }
 
@@ -155,7 +200,8 @@ impl Record {
             uris: self.planned.uris,
             state: self.state(mark),
             starting: self.starting,
-            wake: None,
+            wake: self.wake.as_ref().map(Wake::shown),
+            oauth2: self.planned.challenge == Challenge::Oauth2,
             mark,
             circuit: self.gate.shown(),
             capabilities: self.capabilities,
@@ -165,5 +211,15 @@ impl Record {
             retired: self.retired.is_some(),
             live: Arc::clone(&self.live),
         }
+    }
+}
+
+/// Why one that something wakes takes no statement; one that only dozes off is wanted back by the next.
+fn unready(wake: &Wake) -> Option<Availability> {
+    match wake.shown() {
+        WakeState::Ready => None,
+        _ if wake.is_held() => Some(Availability::HeldDown),
+        WakeState::Failed => Some(Availability::Failed),
+        _ => Some(Availability::Asleep),
     }
 }

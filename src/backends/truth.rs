@@ -2,14 +2,18 @@
 //!
 //! Every event is a method that takes the time; what must follow outside (a prober started, asked at once,
 //! stopped) is put down as an `Effect` for the task in `fold`. It does no I/O itself, so it is tested without any.
-//! Its parts: `reload` takes over a configuration, `events` what is heard of a backend, `publish` makes the snapshot.
+//! Its parts: `reload` takes over a configuration, `events` what is heard of a backend, `publish` makes the snapshot,
+//! `waking`, `acts` and `sleeping` are about backends that sleep.
 
+mod acts;
 mod events;
 mod publish;
 mod reload;
+mod sleeping;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests;
+mod waking;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,11 +26,20 @@ use sluice_routing::{BackendName, GroupName};
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
-    backends::{coordinators::Coordinators, plan::Plan, record::Record},
+    backends::{
+        coordinators::Coordinators,
+        plan::{Plan, Tempo},
+        record::Record,
+        resume::{driver::Action, wake::CallId},
+    },
     config::model::Config,
     metrics::Metrics,
     snapshot::{Demand, GroupLive, Mark, Report, Seat},
 };
+
+use self::waking::Waking;
+
+pub use self::sleeping::{NotSteered, Steered};
 
 /// How often a load that nobody announces is looked at: of draining and of retired backends.
 const WATCH_LOAD: Duration = Duration::from_millis(250);
@@ -45,6 +58,10 @@ pub(crate) enum Effect {
     Poke(Seat),
     /// It retired: probe it no more.
     Stop(Seat),
+    /// Call its driver.
+    Call(Seat, CallId, Action),
+    /// Read its own counts.
+    Count(Seat),
 }
 
 /// Everything that is known of the backends.
@@ -62,6 +79,7 @@ pub(crate) struct Truth {
     /// Who bears a name; a retired backend keeps its own until another takes it.
     holders: AHashMap<BackendName, Seat>,
     marks: AHashMap<BackendName, Marked>,
+    waking: AHashMap<GroupName, Waking>,
     coordinators: Coordinators,
     /// Groups and backends that have series.
     series: BTreeSet<(GroupName, Option<BackendName>)>,
@@ -98,13 +116,14 @@ impl Truth {
             records: BTreeMap::new(),
             holders: AHashMap::new(),
             marks: AHashMap::new(),
+            waking: AHashMap::new(),
             coordinators: Coordinators::default(),
             series: BTreeSet::new(),
             next_seat: 0,
             effects: Vec::new(),
             changed: true,
         };
-        truth.seat_everyone();
+        truth.seat_everyone(Instant::now());
         truth
     }
 
@@ -123,13 +142,20 @@ impl Truth {
         self.records.get(&seat)
     }
 
+    /// How often its prober asks.
+    pub(crate) fn tempo(&self, seat: Seat) -> Option<Tempo> {
+        let record = self.records.get(&seat)?;
+        Some(Tempo { eager: record.eager, ..record.planned.tempo })
+    }
+
     /// When `tick` next has something to do.
     pub(crate) fn next_wake(&self, now: Instant) -> Option<Instant> {
         let circuits = self.records.values().filter_map(|record| record.gate.due());
         let watched = self.records.values().any(|record| record.retired.is_some())
             || self.marks.values().any(|marked| marked.mark == Mark::Draining);
         let load = watched.then(|| now + WATCH_LOAD);
-        circuits.chain(load).chain(self.coordinators.next_expiry()).min()
+        let rest = self.next_rest(now);
+        circuits.chain(load).chain(rest).chain(self.coordinators.next_expiry()).min()
     }
 
     fn mark_of(&self, name: &BackendName) -> Mark {

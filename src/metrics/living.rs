@@ -23,6 +23,9 @@ pub trait Living: Send + Sync {
     /// One entry for each configured group.
     fn groups(&self) -> Vec<GroupGauge>;
 
+    /// How much is wanted of a configured group; `None` if there is none of that name.
+    fn demand(&self, group: &str) -> Option<Wanted>;
+
     /// How many query records are held.
     fn tracked_queries(&self) -> u64;
 
@@ -64,6 +67,23 @@ pub struct GroupGauge {
     pub resume_in_progress: bool,
     /// When a resume last succeeded, in Unix seconds; 0 if never.
     pub last_success: f64,
+}
+
+/// How much is wanted of a group.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Wanted {
+    /// What scalers are told: in-flight, unmet and lingering demand.
+    pub demand: u64,
+    /// Queries accepted and not ended.
+    pub in_flight: u64,
+    /// No coordinator has answered for these.
+    pub resuming: u64,
+    /// Trino's `QUEUED` and `WAITING_FOR_RESOURCES`.
+    pub queued: u64,
+    /// All the others.
+    pub running: u64,
+    /// Whether this is all, or only what is known so soon after the start (rule L13).
+    pub is_known: bool,
 }
 
 /// One backend as it stands.

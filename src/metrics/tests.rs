@@ -30,6 +30,10 @@ impl Living for Fleet {
         self.queries.iter().map(of).collect()
     }
 
+    fn demand(&self, _: &str) -> Option<Wanted> {
+        None
+    }
+
     fn tracked_queries(&self) -> u64 {
         7
     }

@@ -29,6 +29,7 @@ use crate::{
         page::{Lens, PageBody},
         resend,
         upstream::Failure,
+        waiting,
         watch::{Subject, Watch},
     },
     queries::{Ending, Query},
@@ -99,7 +100,19 @@ pub(crate) async fn statement(
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
         return answers::wrong_method();
     }
-    follow(core, exchange, request, kind).await
+    match waits(&core, &request).filter(|_| kind == Kind::Queued) {
+        Some(id) => match Box::pin(waiting::poll::statement(&core, &exchange, id, request)).await {
+            waiting::poll::Found::Answer(answer) => answer,
+            waiting::poll::Found::Became(request) => follow(core, exchange, request, kind).await,
+        },
+        None => follow(core, exchange, request, kind).await,
+    }
+}
+
+/// The id of ours that a request names, as long as it leads to no real query.
+fn waits(core: &Core, request: &Request<Body>) -> Option<QueryId> {
+    let id = query_id_of(request.uri().path(), request.uri().query())?;
+    (waiting::is_ours(id) && core.shared.table.present_id(id) == id).then_some(id)
 }
 
 /// Answers `/v1/query/{id}` and its verbs.
@@ -110,7 +123,10 @@ pub(crate) async fn query(
 ) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     exchange.account.operation(if changes { Operation::QueryKill } else { Operation::QueryInfo });
-    follow(core, exchange, request, Kind::Query).await
+    match waits(&core, &request) {
+        Some(id) => waiting::poll::query(&core, &exchange, id, &request),
+        None => follow(core, exchange, request, Kind::Query).await,
+    }
 }
 
 async fn follow(
@@ -230,6 +246,9 @@ fn renamed(
 ) -> Option<PathAndQuery> {
     if kind == Kind::Query {
         return path.as_str().replace(asked.as_str(), id.as_str()).try_into().ok();
+    }
+    if !core.shared.table.is_given_out(asked, path.path()) {
+        return None;
     }
     core.shared.table.get(id)?.entrance()?.try_into().ok()
 }

@@ -8,7 +8,7 @@
 //! Nothing of an exchange is logged, and what is kept of it are digests: its uuid is worth a token. With `uris:
 //! rewrite` the URI that the provider gets is the backend's own, since Trino would compare any other one in vain.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use axum::{body::Body, response::Response};
 use http::{
@@ -119,6 +119,10 @@ impl Shared {
         if !headers.contains_key(WWW_AUTHENTICATE) {
             return;
         }
+        let lines = headers.get_all(WWW_AUTHENTICATE).iter();
+        let mut lines = lines.filter_map(|line| line.to_str().ok());
+        let by_browser = lines.any(|line| line.contains("x_redirect_server"));
+        backend.live.challenges.store(by_browser, Ordering::Relaxed);
         if exchange.snapshot.has_several_backends() {
             let lines = headers.get_all(WWW_AUTHENTICATE).iter();
             for line in lines.filter_map(|line| line.to_str().ok()) {

@@ -22,7 +22,7 @@ use crate::{
         answers,
         core::Core,
         exchange::{Account, Exchange},
-        followed, oauth2, one_way, spooled, statement, ui,
+        followed, oauth2, one_way, spooled, statement, ui, waiting,
     },
     telemetry::context::{RequestId, TraceContext},
     trino::{
@@ -51,6 +51,7 @@ pub(crate) fn router(core: &Arc<Core>) -> Router {
         .route("/logout", any(web_ui))
         .route("/_gateway/ui", get(web_uis))
         .route("/_gateway/ui/{id}", get(query_page))
+        .route("/_gateway/queries/{id}", get(waiting_page))
         .route("/v1/info", get(server_info))
         .route("/v1/info/state", get(server_state))
         .route("/v1/info/coordinator", get(|| async { answers::empty() }))
@@ -127,6 +128,13 @@ async fn query_page(
     Path(id): Path<String>,
 ) -> Response {
     ui::query(&core, &exchange, &id)
+}
+
+async fn waiting_page(
+    (State(core), Extension(exchange)): Context,
+    Path(id): Path<String>,
+) -> Response {
+    waiting::page::browser(&core, &exchange, &id)
 }
 
 async fn server_info((State(core), Extension(exchange)): Context) -> Response {

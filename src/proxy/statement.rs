@@ -25,19 +25,21 @@ use crate::{
         owner,
         page::{Lens, PageBody},
         upstream::Failure,
+        waiting,
         watch::{Newcomer, Subject, Watch},
     },
     queries::{
         Lease, Query,
         query::{About, Statement},
     },
-    snapshot::Backend,
+    snapshot::{Backend, Group},
 };
 
 pub(crate) mod asked;
 mod chosen;
 
 use asked::Asked;
+use chosen::Choice;
 pub(crate) use chosen::Chosen;
 
 /// Answers `POST /v1/statement`.
@@ -147,7 +149,7 @@ fn is_departure(error: &axum::Error) -> bool {
     false
 }
 
-/// Decides, takes the permit, forwards.
+/// Decides, takes the permit, forwards; what cannot be forwarded yet waits.
 async fn dispatch(
     core: Arc<Core>,
     exchange: Arc<Exchange>,
@@ -156,34 +158,54 @@ async fn dispatch(
     asked: &Asked,
 ) -> Response {
     let chosen = match chosen::choose(&core, &exchange, &headers, asked) {
-        Ok(chosen) => chosen,
-        Err(refusal) => return *refusal,
+        Choice::Go(chosen) => chosen,
+        Choice::Wait(group) if asked.may_wait_for(&group) => {
+            return Box::pin(waiting::submit(core, exchange, group, headers, body, asked)).await;
+        }
+        Choice::Wait(_) | Choice::Nobody(_) if let Some(target) = asked.kills => {
+            return waiting::kill::of_nobodys(&core, &exchange, target);
+        }
+        Choice::Wait(group) => return waiting::not_waited_for(&core, &exchange, &group, asked),
+        Choice::Nobody(refusal) | Choice::Refused(refusal) => return *refusal,
     };
     exchange.account.group(&chosen.group.metrics);
-    let lease = asked.is_demand().then(|| {
-        chosen.group.metrics.query_event(QueryEvent::Submitted);
-        tracing::info!(
-            target: "sluice::query", event = "query_submitted", routing_group = chosen.group.name.as_str(),
-            user = asked.user.as_deref(), statement_type = asked.kind.as_str(), trace_id = exchange.trace.trace_id(),
-            traceparent = exchange.trace.traceparent(), request_id = exchange.request_id.as_str(), "Query submitted"
-        );
-        core.shared.ledger.open(&chosen.group.name)
-    });
-    let statement = Statement {
-        kept: core.shared.keeping.room_for(body.len()),
-        body,
-        headers,
-        in_transaction: asked.transaction.is_some(),
-        user: asked.user.clone(),
-    };
-    let about = About {
-        metrics: Arc::clone(&chosen.group.metrics),
+    let lease = asked.is_demand().then(|| accepted(&core, &exchange, &chosen.group, asked));
+    let about = about(&exchange, &chosen.group, asked);
+    let statement = Arc::new(kept(&core, headers, body, asked));
+    forward_statement(core, exchange, chosen, statement, about, lease, None).await
+}
+
+/// Counts an accepted statement from now on (rule L1).
+pub(crate) fn accepted(core: &Core, exchange: &Exchange, group: &Group, asked: &Asked) -> Lease {
+    group.metrics.query_event(QueryEvent::Submitted);
+    tracing::info!(
+        target: "sluice::query", event = "query_submitted", routing_group = group.name.as_str(),
+        user = asked.user.as_deref(), statement_type = asked.kind.as_str(), trace_id = exchange.trace.trace_id(),
+        traceparent = exchange.trace.traceparent(), request_id = exchange.request_id.as_str(), "Query submitted"
+    );
+    core.shared.ledger.open(&group.name)
+}
+
+/// What is remembered of a statement's POST.
+pub(crate) fn about(exchange: &Exchange, group: &Group, asked: &Asked) -> About {
+    About {
+        metrics: Arc::clone(&group.metrics),
         kind: asked.kind,
         accepted: exchange.account.started(),
         user: asked.user.as_deref().map(Arc::from),
         traceparent: exchange.trace_of_query(),
-    };
-    forward_statement(core, exchange, chosen, Arc::new(statement), about, lease, None).await
+    }
+}
+
+/// The statement as it may be sent.
+pub(crate) fn kept(core: &Core, headers: HeaderMap, body: Bytes, asked: &Asked) -> Statement {
+    Statement {
+        kept: core.shared.keeping.room_for(body.len()).map(Arc::new),
+        body,
+        headers,
+        in_transaction: asked.transaction.is_some(),
+        user: asked.user.clone(),
+    }
 }
 
 /// What a statement that takes the place of a lost one may still become.
@@ -210,7 +232,7 @@ pub(crate) async fn forward_statement(
         if let (Some(lease), Some(load)) = (&lease, chosen.load.take()) {
             lease.place(load);
         }
-        let outcome = attempt(&core, &exchange, &backend, &statement).await;
+        let outcome = attempt(&core, &exchange, &backend, &statement, None).await;
         if let Some(retry) = reason_to_retry(&outcome)
             && !statement.in_transaction
             && chosen.next(&exchange, statement.user.as_deref(), &outcome)
@@ -233,8 +255,20 @@ pub(crate) async fn forward_statement(
                 let is_last = matches!(instead_of, Some((_, Place::Last)));
                 let statement = (!is_last).then_some(statement);
                 let instead_of = instead_of.map(|(old, _)| old);
-                let newcomer = Newcomer { about, group, lease, statement, instead_of };
+                let pass = None;
+                let newcomer = Newcomer { about, group, lease, statement, instead_of, pass };
                 deliver(&core, exchange, backend, answer, newcomer).await
+            }
+            Err(Failure::Connect(_))
+                if instead_of.is_none()
+                    && !statement.in_transaction
+                    && chosen.group.wake.has_driver
+                    && let Some(lease) = lease =>
+            {
+                // It looked ready and is not there: demand like any other, and its backend is woken.
+                let group = Arc::clone(&chosen.group);
+                let waits = waiting::instead(core, exchange, group, about, statement, lease);
+                Box::pin(waits).await
             }
             Err(failure) => {
                 about.metrics.query_ended(
@@ -248,12 +282,17 @@ pub(crate) async fn forward_statement(
     }
 }
 
-async fn attempt(
+/// A backend's answer to a statement, and the plan by which it was asked.
+pub(crate) type Attempted = (Plan, http::Response<Incoming>);
+
+/// One attempt at one backend, within `upstream.statementTimeout` and `most`, whichever is shorter.
+pub(crate) async fn attempt(
     core: &Core,
     exchange: &Exchange,
     backend: &Arc<Backend>,
     statement: &Statement,
-) -> Result<(Plan, http::Response<Incoming>), Failure> {
+    most: Option<Duration>,
+) -> Result<Attempted, Failure> {
     let plan = Plan::new(exchange, backend, Page::Early);
     let path = PathAndQuery::from_static("/v1/statement");
     let body = Body::from(statement.body.clone());
@@ -268,6 +307,7 @@ async fn attempt(
     )
     .map_err(|error| Failure::Unsendable(error.to_string()))?;
     let within = exchange.snapshot.config.upstream.statement_timeout.get();
+    let within = most.map_or(within, |most| most.min(within));
     let answer = forward::send(&core.upstream, exchange, backend, request, within).await?;
     Ok((plan, answer))
 }
@@ -281,24 +321,37 @@ fn reason_to_retry(outcome: &Result<(Plan, http::Response<Incoming>), Failure>) 
     }
 }
 
-/// Gives the backend's answer to the client, page or not.
-async fn deliver(
-    core: &Arc<Core>,
-    exchange: Arc<Exchange>,
-    backend: Arc<Backend>,
-    (plan, answer): (Plan, http::Response<Incoming>),
-    newcomer: Newcomer,
+/// A backend's refusal on its way to the client.
+pub(crate) fn refused_by(
+    core: &Core,
+    exchange: &Exchange,
+    backend: &Backend,
+    (plan, answer): Attempted,
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts, plan.patch.as_deref());
-    core.shared.challenges(&exchange, &backend, &mut parts.headers);
-    if parts.status != StatusCode::OK {
+    core.shared.challenges(exchange, backend, &mut parts.headers);
+    Response::from_parts(parts, Body::new(body))
+}
+
+/// Gives the backend's answer to the client, page or not.
+pub(crate) async fn deliver(
+    core: &Arc<Core>,
+    exchange: Arc<Exchange>,
+    backend: Arc<Backend>,
+    (plan, answer): Attempted,
+    newcomer: Newcomer,
+) -> Response {
+    if answer.status() != StatusCode::OK {
         // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
         let about = &newcomer.about;
         about.metrics.query_ended(QueryStatus::Rejected, about.kind, about.accepted.elapsed());
         drop(newcomer);
-        return Response::from_parts(parts, Body::new(body));
+        return refused_by(core, &exchange, &backend, (plan, answer));
     }
+    let (mut parts, body) = answer.into_parts();
+    forward::clean_answer(&mut parts, plan.patch.as_deref());
+    core.shared.challenges(&exchange, &backend, &mut parts.headers);
     let lens = Lens::new(plan.patch.as_ref(), &parts.headers);
     if lens.changes_length() {
         parts.headers.remove(http::header::CONTENT_LENGTH);
@@ -319,6 +372,9 @@ async fn kill(
     target: QueryId,
 ) -> Response {
     exchange.account.operation(Operation::QueryKill);
+    if let Some(answer) = waiting::kill::of_waiting(&core, &exchange, target, asked, &body) {
+        return answer;
+    }
     let present = core.shared.table.present_id(target);
     let body = if present == target { body } else { replace_id(&body, target, present) };
     let owner::Owner::Known(backend, _) =

@@ -22,6 +22,7 @@ use crate::{
         exchange::Exchange,
         oauth2, one_way,
         owner::{self, Owner},
+        waiting,
     },
     snapshot::{Backend, BackendState},
 };
@@ -48,6 +49,9 @@ pub(crate) async fn page(
     mut request: Request<Body>,
 ) -> Response {
     exchange.account.operation(Operation::Ui);
+    if let Some(waiting) = waiting(&core, request.uri()) {
+        return see(&format!("{}/_gateway/queries/{waiting}", exchange.base.prefix));
+    }
     if let Some(only) = only(&exchange) {
         return alone(&core, &exchange, &only, request).await;
     }
@@ -63,6 +67,12 @@ pub(crate) async fn page(
         Way::Refuse => nameless(&exchange),
         Way::Nowhere => not_running(),
     }
+}
+
+/// The statement that a page asks for, if it waits.
+fn waiting(core: &Core, uri: &Uri) -> Option<QueryId> {
+    let id = query_id_of(uri.path(), uri.query())?;
+    (waiting::is_ours(id) && core.shared.table.present_id(id) == id).then_some(id)
 }
 
 /// Answers `/_gateway/ui`: the list, wherever one comes from.
@@ -114,7 +124,9 @@ async fn alone(
 ) -> Response {
     match &exchange.marker {
         Some(name) if *name != only.name => no_such_backend(),
-        _ if only.state == BackendState::Unhealthy => not_running(),
+        _ if matches!(only.state, BackendState::Unhealthy | BackendState::Sleeping) => {
+            not_running()
+        }
         _ => one_way::to(core, exchange, only, request).await,
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     metrics::{ErrorKind, QueryEvent, UpstreamError},
     proxy::{Shared, exchange::Exchange},
     queries::{
-        Ending, Lease, Query,
+        Ending, Lease, Pass, Query,
         query::{About, Statement, Streaming},
     },
     snapshot::Backend,
@@ -62,6 +62,8 @@ pub(crate) struct Newcomer {
     pub(crate) statement: Option<Arc<Statement>>,
     /// The query in whose place it comes.
     pub(crate) instead_of: Option<Arc<Query>>,
+    /// The permit of a statement that waited; dropped without an id, the statement waits again.
+    pub(crate) pass: Option<Pass>,
 }
 
 impl Watch {
@@ -155,7 +157,7 @@ impl Watch {
     }
 
     fn enter(&mut self, id: QueryId, newcomer: Newcomer) -> Arc<Query> {
-        let Newcomer { about, group, lease, statement, instead_of } = newcomer;
+        let Newcomer { about, group, lease, statement, instead_of, pass } = newcomer;
         about.metrics.query_event(QueryEvent::Routed);
         let query = Query::new(id, self.backend.name.clone(), group, about, lease);
         if let Some(statement) = statement {
@@ -166,7 +168,23 @@ impl Watch {
             self.is_successor = true;
             old.succeed_by(id);
         }
+        if let Some(pass) = pass {
+            self.is_successor = true;
+            self.waited(pass, &query);
+        }
         query
+    }
+
+    /// The statement waits no more: its own id leads to this one from now on.
+    fn waited(&self, pass: Pass, query: &Query) {
+        let waiting = Arc::clone(&pass.waiting);
+        query.about.metrics.query_event(QueryEvent::Resumed);
+        if !pass.became(query.id) {
+            // Cancelled on its way. Trino drops what nobody follows, so there is nothing to tell it.
+            query.end(&Ending::Canceled);
+        } else if waiting.has_page() {
+            self.shared.table.alias(waiting.id, waiting.slug.as_str(), query.id);
+        }
     }
 
     /// Rule L13: without a store, an id made before this process' first minute ended is taken to be ours.

@@ -195,6 +195,12 @@ impl Lease {
         self.give_back(earlier);
     }
 
+    /// What the coordinator called the query last, or `RESUMING`.
+    pub fn state(&self) -> &'static str {
+        let state = usize::from(self.record.state.load(Ordering::Relaxed));
+        STATES.get(state).copied().unwrap_or("UNKNOWN")
+    }
+
     /// Says what the coordinator called the query last.
     pub fn set_state(&self, state: State) {
         self.record.state.store(index(state), Ordering::Relaxed);

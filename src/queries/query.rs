@@ -68,7 +68,7 @@ pub struct Statement {
     /// The client's headers, hop-by-hop ones taken out.
     pub headers: HeaderMap,
     /// Its room among all kept statements; one without is never sent again.
-    pub kept: Option<Kept>,
+    pub kept: Option<Arc<Kept>>,
     /// Whether it belongs to a transaction, and so never moves.
     pub in_transaction: bool,
     /// Who asked, for `userHash`.
@@ -88,6 +88,14 @@ pub enum Ending {
     Abandoned,
     /// The process that it ran in has ended.
     Lost,
+}
+
+impl About {
+    /// The id of that trace.
+    pub fn trace_id(&self) -> Option<String> {
+        let value = self.traceparent.as_ref()?.to_str().ok()?;
+        value.get(3..35).map(str::to_owned)
+    }
 }
 
 impl Query {
@@ -152,6 +160,12 @@ impl Query {
             return Duration::ZERO;
         }
         self.seen.lock().map_or(Duration::ZERO, |seen| now.saturating_duration_since(*seen))
+    }
+
+    /// The last word of its coordinator on it; `ENDED` when it counts no more.
+    pub fn state(&self) -> &'static str {
+        let lease = self.lease.lock().ok();
+        lease.and_then(|lease| lease.as_ref().map(Lease::state)).unwrap_or("ENDED")
     }
 
     /// Whether it still counts.
@@ -314,7 +328,7 @@ fn tell(query: &Query, status: QueryStatus, error: Option<&PageError>, took: Dur
 }
 
 /// A path is compared by its hash, so that no slug is kept.
-fn fingerprint(path: &str) -> u64 {
+pub(crate) fn fingerprint(path: &str) -> u64 {
     static SEED: OnceLock<ahash::RandomState> = OnceLock::new();
     SEED.get_or_init(ahash::RandomState::new).hash_one(path)
 }

@@ -5,12 +5,21 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use sluice_routing::QueryId;
 
-use crate::queries::Query;
+use crate::queries::{Query, query::fingerprint};
 
 /// Every query that Sluice has seen a page of and not yet forgotten.
 #[derive(Debug, Default)]
 pub struct Table {
     queries: DashMap<QueryId, Arc<Query>, ahash::RandomState>,
+    aliases: DashMap<QueryId, Alias, ahash::RandomState>,
+}
+
+/// A statement that waited under an id of ours, and the query that it became.
+#[derive(Debug)]
+struct Alias {
+    real: QueryId,
+    /// The hash of its own slug: only who was given that may follow.
+    slug: u64,
 }
 
 /// An alias of an alias is as far as a query can go: it is sent again at most once a queued poll.
@@ -26,12 +35,27 @@ impl Table {
     pub fn present_id(&self, id: QueryId) -> QueryId {
         let mut present = id;
         for _ in 0..ALIASES {
-            match self.get(present).and_then(|query| query.successor()) {
+            let next = self.get(present).and_then(|query| query.successor());
+            match next.or_else(|| self.aliases.get(&present).map(|alias| alias.real)) {
                 Some(next) => present = next,
                 None => break,
             }
         }
         present
+    }
+
+    /// From now on `waited` leads to `real`, as long as that is remembered.
+    pub fn alias(&self, waited: QueryId, slug: &str, real: QueryId) {
+        self.aliases.insert(waited, Alias { real, slug: fingerprint(slug) });
+    }
+
+    /// Whether a path under an old id was given out for it: anybody may know an id, and the new query's own slug is
+    /// put in its place.
+    pub fn is_given_out(&self, old: QueryId, path: &str) -> bool {
+        if let Some(alias) = self.aliases.get(&old) {
+            return path.rsplit('/').nth(1).is_some_and(|slug| fingerprint(slug) == alias.slug);
+        }
+        self.get(old).is_some_and(|query| query.is_latest(path))
     }
 
     /// Remembers a query; of two records of one id the first stays, and is returned.
@@ -40,9 +64,15 @@ impl Table {
         Arc::clone(&self.queries.entry(query.id).or_insert(query))
     }
 
+    /// Looks at every query.
+    pub fn each(&self, mut look: impl FnMut(&Query)) {
+        self.queries.iter().for_each(|query| look(&query));
+    }
+
     /// Looks at every query; those for which `keep` says no are forgotten.
     pub fn retain(&self, mut keep: impl FnMut(&Query) -> bool) {
         self.queries.retain(|_, query| keep(query));
+        self.aliases.retain(|_, alias| self.queries.contains_key(&alias.real));
     }
 
     /// How many are remembered, ended ones included.

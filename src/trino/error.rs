@@ -1,12 +1,12 @@
 //! Answers in Trino's words where there is no Trino to give them: `Error 404 Not Found: Query not found`.
 //!
 //! Clients show such a text to their users as it is, so the words say what to do. Errors that end a query inside a
-//! 200 page are in `failed`.
+//! 200 page are in `synthetic`.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
@@ -39,6 +39,17 @@ pub fn no_such_path() -> Response<Full<Bytes>> {
 /// Trino's answer for a statement without text.
 pub fn empty_statement() -> Response<Full<Bytes>> {
     text(StatusCode::BAD_REQUEST, "SQL statement is empty")
+}
+
+/// Trino's answer for a statement that names nobody (`AuthenticationFilter`, 483, without authentication).
+pub fn nobody_named() -> Response<Full<Bytes>> {
+    let words = "Basic authentication or X-Trino-Original-User or X-Trino-User must be sent";
+    let mut response = Response::new(Full::new(Bytes::from(words)));
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    response.headers_mut().insert(CONTENT_TYPE, TEXT);
+    let challenge = HeaderValue::from_static("Basic realm=\"Trino\"");
+    response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    response
 }
 
 /// 503 with `Retry-After` in whole seconds, at least one: no capacity now.

@@ -11,7 +11,9 @@ use sluice::{
     backends,
     config::model::Config,
     lifecycle::{Check, Lifecycle, Part, Signal, Signals, Timing},
-    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Wanted},
+    queries::{Ledger, ReplicaMark, Rooms},
+    snapshot::Demand,
     telemetry::logs::Logs,
 };
 use tokio::{
@@ -63,6 +65,10 @@ impl Living for OneQuery {
         Vec::new()
     }
 
+    fn demand(&self, _: &str) -> Option<Wanted> {
+        None
+    }
+
     fn tracked_queries(&self) -> u64 {
         1
     }
@@ -88,11 +94,12 @@ async fn start(token: Option<&str>) -> Gateway {
     let parts = [(Check::Config, "file"), (Check::Listeners, "data"), (Check::Store, "memory")];
     let parts = parts.map(|(check, name)| lifecycle.part(check, name));
     let tracker = TaskTracker::new();
+    let ledger = Arc::<Ledger>::default();
     let (current, control) = backends::start(
         config(token),
         "sha256:one",
         Arc::clone(&metrics),
-        std::sync::Arc::new(sluice::queries::Ledger::default()),
+        Arc::clone(&ledger) as Arc<dyn Demand>,
         stop.child_token(),
         &tracker,
     )
@@ -108,7 +115,9 @@ async fn start(token: Option<&str>) -> Gateway {
         started: Instant::now(),
         instance: "gw-0".into(),
     };
-    let operated = Operated { metrics, current, control, logs: Logs::detached(), reload };
+    let rooms = Rooms::new(current.clone(), ledger, ReplicaMark::draw());
+    let (table, logs) = (Arc::default(), Logs::detached());
+    let operated = Operated { metrics, current, control, logs, table, rooms, reload };
     Gateway {
         metrics: serve(admin::metrics(seen.clone()), &stop).await,
         health: serve(admin::health(seen), &stop).await,

@@ -26,6 +26,44 @@ pub fn kill_query(sql: &str, catalog: Option<&str>, schema: Option<&str>) -> Opt
     None
 }
 
+/// Gives the message of a call that `kill_query` has recognised, if it is a literal.
+pub fn kill_message(sql: &str) -> Option<String> {
+    let mut tokens = Lexer::new(beginning(sql));
+    if tokens.next()?.is("EXECUTE") {
+        tokens.next()?;
+        let Token::Text(text) = tokens.next()? else { return None };
+        let inner = literal(text);
+        let mut tokens = Lexer::new(&inner);
+        return tokens.next()?.is("CALL").then(|| message(tokens)).flatten();
+    }
+    message(tokens)
+}
+
+/// Reads the arguments after the call's name: the second one, or the one named `message`.
+fn message(mut tokens: Lexer<'_>) -> Option<String> {
+    while tokens.next()? != Token::Sign('(') {}
+    let mut place = 0_usize;
+    loop {
+        let mut ahead = tokens.clone();
+        let name = match ahead.next()? {
+            Token::Word(name) | Token::Quoted(name) => Some(name),
+            _ => None,
+        };
+        let name = name.filter(|_| ahead.next() == Some(Token::Arrow));
+        if name.is_some() {
+            tokens = ahead;
+        }
+        if name.map_or(place == 1, |name| name.eq_ignore_ascii_case("message")) {
+            return match tokens.next()? {
+                Token::Text(text) => Some(literal(text).into_owned()),
+                _ => None,
+            };
+        }
+        skip_value(&mut tokens)?;
+        place += 1;
+    }
+}
+
 /// After `CALL`.
 fn called(mut tokens: Lexer<'_>, catalog: Option<&str>, schema: Option<&str>) -> Option<QueryId> {
     names_kill_query(&mut tokens, catalog, schema).then(|| argument(tokens)).flatten()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::backends::{health::Sign, jitter, plan::Tempo};
 
-/// A starting coordinator is ready any moment, and clients wait for it.
+/// A starting coordinator, or one that is being woken, is ready any moment, and clients wait for it.
 const WHILE_STARTING: std::ops::RangeInclusive<u64> = 200..=500;
 
 /// Where nothing listens, a long pause of the JVM cannot be the reason: ask again soon, until `fall` is reached.
@@ -25,6 +25,7 @@ impl Pace {
         self.refused_in_row = if refused { self.refused_in_row.saturating_add(1) } else { 0 };
         let usual = jitter::around(tempo.interval).max(MIN_GAP);
         match sign {
+            _ if tempo.eager => usual.min(jitter::within(WHILE_STARTING)),
             Sign::Starting => usual.min(jitter::within(WHILE_STARTING)),
             Sign::Failed if (1..tempo.fall).contains(&self.refused_in_row) => {
                 usual.min(jitter::around(WHILE_REFUSED))
@@ -38,8 +39,12 @@ impl Pace {
 mod tests {
     use super::*;
 
-    const TEMPO: Tempo =
-        Tempo { interval: Duration::from_secs(5), timeout: Duration::from_secs(2), fall: 3 };
+    const TEMPO: Tempo = Tempo {
+        interval: Duration::from_secs(5),
+        timeout: Duration::from_secs(2),
+        fall: 3,
+        eager: false,
+    };
 
     #[test]
     fn the_usual_rest_is_spread() {
@@ -54,6 +59,17 @@ mod tests {
         for _ in 0..1000 {
             let rest = Pace::default().after(Sign::Starting, false, TEMPO).as_millis();
             assert!((200..=500).contains(&rest), "{rest}");
+        }
+    }
+
+    #[test]
+    fn an_awaited_backend_is_asked_often_whatever_it_says() {
+        let eager = Tempo { eager: true, ..TEMPO };
+        for sign in [Sign::Ready, Sign::Starting, Sign::Failed] {
+            for refused in [false, true] {
+                let rest = Pace::default().after(sign, refused, eager).as_millis();
+                assert!((200..=500).contains(&rest), "{rest}");
+            }
         }
     }
 

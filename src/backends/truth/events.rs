@@ -39,9 +39,11 @@ impl Truth {
         if record.gate.probed(outcome.began, outcome.alive, now + jitter::around(OPEN_FOR)) {
             tell_circuit(record, "probe");
         }
-        if let Some(seen) = outcome.seen {
-            self.seen(seat, &seen, now);
+        if let Some(seen) = &outcome.seen {
+            self.seen(seat, seen, now);
         }
+        self.looked(&outcome, now);
+        self.stir(now);
         self.changed = true;
     }
 
@@ -93,11 +95,12 @@ impl Truth {
     /// The data plane noticed something.
     pub(crate) fn reported(&mut self, report: Report, now: Instant) {
         match report {
-            Report::Unreachable(seat) => self.poke(seat),
+            Report::Unreachable(seat) => self.doubt(seat),
             Report::Tripped(seat) => self.tripped(seat, now),
             Report::Coordinator(seat, id) => self.taught(seat, id, now),
             Report::Wanted(group) => {
                 self.lives.get(&group).into_iter().for_each(|live| live.heard());
+                self.wanted(&group, now);
             }
         }
     }
@@ -118,6 +121,12 @@ impl Truth {
             tell_circuit(record, "failures");
             self.changed = true;
         }
+    }
+
+    /// Whether it is lost is for a probe to say, or for the next statement that wants its group.
+    fn doubt(&mut self, seat: Seat) {
+        self.records.get_mut(&seat).into_iter().for_each(|record| record.suspect = true);
+        self.poke(seat);
     }
 
     fn poke(&mut self, seat: Seat) {
@@ -145,6 +154,7 @@ impl Truth {
         self.half_open(now);
         self.end_drains(now);
         self.release(now);
+        self.rest(now);
         self.changed |= self.coordinators.expire(now);
     }
 

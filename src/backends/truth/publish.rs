@@ -8,7 +8,7 @@ use sluice_routing::{BackendName, Fleet, Group as FleetGroup, Member};
 
 use crate::{
     backends::{plan::PlannedGroup, record::Record, truth::Truth},
-    snapshot::{Backend, BackendState, Group, GroupLive, GroupWake, Mark, Seat, Snapshot},
+    snapshot::{Backend, BackendState, Group, GroupLive, Mark, Seat, Snapshot},
 };
 
 /// The longest name of a backend.
@@ -97,7 +97,7 @@ impl Truth {
                 .filter_map(|record| shown.get(&record.seat()).cloned())
                 .collect(),
             cold_start: group.cold_start.clone(),
-            wake: GroupWake::default(),
+            wake: self.group_wake(group),
             live: self.live(group),
         })
     }
@@ -108,7 +108,10 @@ impl Truth {
     }
 
     /// The records of a group's backends, in the order of the file; the same ones for fleet and group.
-    fn members<'a>(&'a self, group: &'a PlannedGroup) -> impl Iterator<Item = &'a Record> {
+    pub(super) fn members<'a>(
+        &'a self,
+        group: &'a PlannedGroup,
+    ) -> impl Iterator<Item = &'a Record> {
         group
             .backends
             .iter()
@@ -130,6 +133,18 @@ fn tell_state(record: &Record, from: Option<BackendState>, to: BackendState) {
         // The first finding is no change, and a good one no warning.
         None if to == BackendState::Healthy => {
             tracing::info!(%backend, %routing_group, "backend is healthy")
+        }
+        // That one sleeps and wakes is its life.
+        _ if matches!(
+            to,
+            BackendState::Sleeping | BackendState::Resuming | BackendState::Healthy
+        ) && record.wake.is_some() =>
+        {
+            tracing::info!(
+                event = "backend_state_changed", %backend, %routing_group,
+                from = from.map_or("unknown", BackendState::as_str), to = to.as_str(),
+                "backend is {}", to.as_str()
+            )
         }
         from => tracing::warn!(
             event = "backend_state_changed", %backend, %routing_group,

@@ -23,7 +23,7 @@ use crate::{
 
 impl Truth {
     /// Takes over another configuration.
-    pub(crate) fn apply(&mut self, plan: Plan, config: Arc<Config>, hash: Arc<str>) {
+    pub(crate) fn apply(&mut self, plan: Plan, config: Arc<Config>, hash: Arc<str>, now: Instant) {
         let rules = std::mem::replace(&mut self.plan, plan);
         for (rule, _) in rules.decisions {
             if !self.plan.decisions.iter().any(|(name, _)| *name == rule) {
@@ -32,12 +32,13 @@ impl Truth {
         }
         self.config = config;
         self.hash = hash;
-        self.seat_everyone();
+        self.seat_everyone(now);
+        self.stir(now);
         self.changed = true;
     }
 
     /// Finds or makes the record of every planned backend and retires all others.
-    pub(super) fn seat_everyone(&mut self) {
+    pub(super) fn seat_everyone(&mut self, now: Instant) {
         let planned: Vec<(GroupName, PlannedBackend)> = self
             .plan
             .groups
@@ -52,6 +53,8 @@ impl Truth {
                 self.effects.push(Effect::Stop(*seat));
             }
         }
+        let seats: Vec<Seat> = self.records.keys().copied().collect();
+        seats.into_iter().for_each(|seat| self.rewire(seat, now));
         for group in &self.plan.groups {
             let made = || Arc::new(GroupLive::new(group.name.clone(), self.reports.clone()));
             self.lives.entry(group.name.clone()).or_insert_with(made);

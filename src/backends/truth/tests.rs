@@ -78,7 +78,7 @@ impl Stage {
 
     fn apply(&mut self, json: &str) {
         let config = config(json);
-        self.truth.apply(Plan::of(&config).unwrap(), config, "two".into());
+        self.truth.apply(Plan::of(&config).unwrap(), config, "two".into(), self.now);
     }
 
     fn pass(&mut self, time: Duration) {

@@ -7,6 +7,7 @@ use sluice_routing::{Facts, Headers, QueryId, StatementKind, kill_query, kind_of
 
 use crate::{
     proxy::exchange::Exchange,
+    snapshot::Group,
     trino::headers::{
         X_PRESTO_CATALOG, X_PRESTO_CLIENT_TAGS, X_PRESTO_ORIGINAL_USER,
         X_PRESTO_PREPARED_STATEMENT, X_PRESTO_SCHEMA, X_PRESTO_SOURCE, X_PRESTO_TRANSACTION_ID,
@@ -57,6 +58,19 @@ impl Asked {
     /// Whether it counts as a query: it has a text and says on whose behalf (promise 5), and kills nothing.
     pub(crate) fn is_demand(&self) -> bool {
         self.has_text && self.names_somebody && self.kills.is_none()
+    }
+
+    /// Whether it has a text at all.
+    pub(crate) fn has_text(&self) -> bool {
+        self.has_text
+    }
+
+    /// Whether it wakes a backend of that group and waits for it: it is demand, or its client can name itself only
+    /// when a backend has asked it to (promise 5). A statement of a transaction has one coordinator, awake or gone.
+    pub(crate) fn may_wait_for(&self, group: &Group) -> bool {
+        let by_browser = || group.members.iter().any(|member| member.asks_by_browser());
+        let somebody = self.names_somebody || by_browser();
+        self.has_text && somebody && self.kills.is_none() && self.transaction.is_none()
     }
 
     /// What rules may read.

@@ -9,7 +9,7 @@ use sluice_routing::{Decision, LoadGuard, Outcome, Refusal, decide, place};
 
 use crate::{
     config::model::ColdStart,
-    metrics::{ErrorKind, RoutingError, Unavailable},
+    metrics::{ErrorKind, RoutingError},
     proxy::{
         answers,
         core::Core,
@@ -17,6 +17,7 @@ use crate::{
         forward::Plan,
         statement::asked::{Asked, Lines},
         upstream::Failure,
+        waiting,
     },
     snapshot::{Backend, Group, GroupLive, GroupWake},
 };
@@ -36,28 +37,49 @@ pub(crate) struct Chosen {
     again: bool,
 }
 
+/// Where a statement goes.
+#[derive(Debug)]
+pub(crate) enum Choice {
+    /// To that backend, now.
+    Go(Chosen),
+    /// To the waiting room of that group.
+    Wait(Arc<Group>),
+    /// Nowhere: no backend takes it, and none is coming.
+    Nobody(Box<Response>),
+    /// Nowhere: nothing claims it.
+    Refused(Box<Response>),
+}
+
 /// Asks `decide`, or the transaction's binding.
 pub(crate) fn choose(
     core: &Core,
     exchange: &Exchange,
     headers: &HeaderMap,
     asked: &Asked,
-) -> Result<Chosen, Box<Response>> {
+) -> Choice {
     let bound = asked.transaction.as_deref().and_then(|id| core.shared.bindings.owner(id));
     if let Some(backend) = bound.and_then(|name| exchange.snapshot.backends.get(&name).cloned()) {
-        return Ok(Chosen::fixed(core, exchange, &backend));
+        return Choice::Go(Chosen::fixed(core, exchange, &backend));
     }
     for _ in 0..LOOKS {
         let decision = decided(exchange, headers, asked);
-        let (Some(index), Outcome::Forward(placed)) = (decision.group, &decision.outcome) else {
-            return Err(Box::new(refused(core, exchange, &decision)));
-        };
         let snapshot = &exchange.snapshot;
-        let Some(group) = snapshot.groups.get(index) else { break };
+        let group = decision.group.and_then(|index| Some((index, snapshot.groups.get(index)?)));
+        let (Some((index, group)), placed) = (group, &decision.outcome) else {
+            return refused(core, exchange, &decision, asked);
+        };
+        let placed = match placed {
+            Outcome::Forward(placed) if goes_past(core, group, asked) => placed,
+            Outcome::Forward(_) | Outcome::Wake => {
+                told(&decision, group, exchange);
+                return Choice::Wait(Arc::clone(group));
+            }
+            Outcome::Refuse(_) => return refused(core, exchange, &decision, asked),
+        };
         let Some(backend) = group.members.get(placed.member) else { break };
         if let Some(load) = backend.live.load.try_take(placed.seen) {
             told(&decision, group, exchange);
-            return Ok(Chosen {
+            return Choice::Go(Chosen {
                 group: Arc::clone(group),
                 backend: Arc::clone(backend),
                 load: Some(load),
@@ -69,7 +91,14 @@ pub(crate) fn choose(
     }
     // Contended beyond reason: take what is decided now without insisting on the load that was seen.
     let decision = decided(exchange, headers, asked);
-    first_best(exchange, &decision).ok_or_else(|| Box::new(refused(core, exchange, &decision)))
+    first_best(exchange, &decision)
+        .map_or_else(|| refused(core, exchange, &decision, asked), Choice::Go)
+}
+
+/// Whether a statement need not queue: nobody waits before it and the group is not full, or it belongs to a
+/// transaction, which holds its place already, or it kills.
+fn goes_past(core: &Core, group: &Group, asked: &Asked) -> bool {
+    asked.transaction.is_some() || asked.kills.is_some() || core.shared.rooms.may_pass(group)
 }
 
 fn decided(exchange: &Exchange, headers: &HeaderMap, asked: &Asked) -> Decision {
@@ -178,36 +207,18 @@ fn removed(core: &Core, backend: &Arc<Backend>) -> Arc<Group> {
     })
 }
 
-fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
+fn refused(core: &Core, exchange: &Exchange, decision: &Decision, asked: &Asked) -> Choice {
     let group = decision.group.and_then(|index| exchange.snapshot.groups.get(index));
     if let Some(group) = group {
         exchange.account.group(&group.metrics);
     }
-    let operation = exchange.account.label();
     match (&decision.outcome, group) {
-        (
-            Outcome::Refuse(Refusal::NoBackend { starting, draining, circuit_open, .. }),
-            Some(group),
-        ) => {
-            core.shared.metrics.routing_error(RoutingError::NoBackend);
-            core.shared.metrics.error(ErrorKind::Capacity, operation);
-            let (reason, words) = match (starting, circuit_open, draining) {
-                (true, _, _) => (Unavailable::Resuming, "its coordinator is starting"),
-                (_, true, _) => (
-                    Unavailable::CircuitOpen,
-                    "its coordinators failed too often and are kept out for a moment",
-                ),
-                (_, _, true) => (Unavailable::Draining, "its backends are draining"),
-                _ => (
-                    Unavailable::NoBackend,
-                    "no running coordinator, and nothing is set up to wake one",
-                ),
-            };
-            answers::unavailable(exchange, group.name.as_str(), reason, words)
+        (Outcome::Refuse(Refusal::NoBackend { .. }), Some(group)) => {
+            Choice::Nobody(Box::new(waiting::nobody_comes(core, exchange, group, decision, asked)))
         }
         (outcome, _) => {
             core.shared.metrics.routing_error(RoutingError::NoMatch);
-            core.shared.metrics.error(ErrorKind::NoRoute, operation);
+            core.shared.metrics.error(ErrorKind::NoRoute, exchange.account.label());
             let header = &exchange.snapshot.config.routing_group_header;
             let words = match outcome {
                 Outcome::Refuse(Refusal::UnknownGroup) => {
@@ -215,7 +226,7 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision) -> Response {
                 }
                 _ => decision.why.to_string(),
             };
-            answers::text(StatusCode::NOT_FOUND, &words)
+            Choice::Refused(Box::new(answers::text(StatusCode::NOT_FOUND, &words)))
         }
     }
 }

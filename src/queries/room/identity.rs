@@ -86,7 +86,7 @@ pub struct Slug([u8; 1 + 2 * SECRET_BYTES]);
 
 impl Slug {
     /// Draws one from the operating system; `None` if it has no randomness to give.
-    pub(super) fn draw() -> Option<Self> {
+    pub fn draw() -> Option<Self> {
         let mut drawn = [0_u8; SECRET_BYTES];
         getrandom::fill(&mut drawn).ok()?;
         let digits = drawn.iter().flat_map(|byte| [byte >> 4, byte & 15]);
@@ -134,7 +134,7 @@ mod tests {
     fn no_id_is_minted_twice_in_a_busy_second_or_when_the_clock_jumps_back() {
         let minter = Minter::new(ReplicaMark::draw());
         let mut seen = HashSet::new();
-        for now in [7; 150_000].into_iter().chain([3, 8, 8, 100, 9]) {
+        for now in std::iter::repeat_n(7, 150_000).chain([3, 8, 8, 100, 9]) {
             let next = minter.next(now);
             assert!(next.1 < IDS_A_SECOND && seen.insert(next), "{next:?}");
         }

@@ -121,3 +121,20 @@ proptest! {
         let _ = kill_query(&format!("CALL kill_query({rest}"), Some("system"), Some("runtime"));
     }
 }
+
+#[test]
+fn the_message_is_the_second_argument_or_the_named_one() {
+    for (sql, message) in [
+        ("CALL system.runtime.kill_query('<Q>', 'it''s late')", Some("it's late")),
+        ("CALL kill_query('<Q>')", None),
+        ("CALL kill_query(query_id => '<Q>', message => 'm')", Some("m")),
+        ("CALL kill_query(Message => 'm', query_id => '<Q>')", Some("m")),
+        ("CALL kill_query(query_id => '<Q>')", None),
+        ("CALL kill_query('<Q>', concat('a', 'b'))", None),
+        ("EXECUTE IMMEDIATE 'CALL system.runtime.kill_query(''<Q>'', ''m'')'", Some("m")),
+        ("CALL kill_query(", None),
+        ("", None),
+    ] {
+        assert_eq!(kill_message(sql).as_deref(), message, "{sql}");
+    }
+}

@@ -179,6 +179,9 @@ fn series(metrics: &Metrics) -> String {
         fn groups(&self) -> Vec<crate::metrics::GroupGauge> {
             Vec::new()
         }
+        fn demand(&self, _: &str) -> Option<crate::metrics::Wanted> {
+            None
+        }
         fn tracked_queries(&self) -> u64 {
             0
         }

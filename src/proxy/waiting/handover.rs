@@ -1,0 +1,123 @@
+//! The statement's turn has come: it is sent to the backend that took it in, and that answer is the client's.
+//!
+//! Until its `nextUri` is followed Trino runs nothing, so an attempt that fails costs nothing but its place in the
+//! slow start: the statement goes back to where it stood. A refusal of the coordinator (401, 403, …) is the client's.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use tokio::time::Instant;
+
+use crate::{
+    metrics::{QueryStatus, Retry},
+    proxy::{
+        core::Core,
+        exchange::Exchange,
+        statement::{self, Attempted},
+        upstream::Failure,
+        watch::Newcomer,
+    },
+    queries::{Pass, query::Statement},
+    snapshot::Backend,
+};
+
+/// What came of it.
+pub(super) enum Handed {
+    /// The backend's answer.
+    Answer(Response),
+    /// The statement waits again.
+    Back,
+}
+
+/// Sends the statement, with the credentials of the latest poll if that has some.
+pub(super) async fn hand_over(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    mut pass: Pass,
+    until: Instant,
+    latest: Option<&HeaderMap>,
+) -> Handed {
+    let backend = Arc::clone(&pass.backend);
+    let statement = with_latest(&pass.statement, latest);
+    let mut lease = pass.take_lease();
+    if let (Some(lease), Some(load)) = (&lease, pass.take_load()) {
+        lease.place(load);
+    }
+    let within = until.saturating_duration_since(Instant::now());
+    let outcome = statement::attempt(core, exchange, &backend, &statement, Some(within)).await;
+    let (plan, answer) = match outcome {
+        Ok(answer) => answer,
+        Err(failure) => {
+            if matches!(failure, Failure::Connect(_)) {
+                want(exchange, &backend);
+            }
+            backend.live.metrics.retried(match failure {
+                Failure::Late(_) => Retry::Timeout,
+                _ => Retry::Connect,
+            });
+            pass.failed(lease);
+            return Handed::Back;
+        }
+    };
+    let is_retried = matches!(answer.status().as_u16(), 502..=504);
+    if is_retried {
+        backend.live.metrics.retried(Retry::Status);
+        pass.failed(lease);
+        return Handed::Back;
+    }
+    let about = pass.waiting.about.clone();
+    let group = pass.waiting.group.clone();
+    if answer.status() != StatusCode::OK {
+        let answer = statement::refused_by(core, exchange, &backend, (plan, answer));
+        match answer.status() {
+            StatusCode::UNAUTHORIZED if pass.waiting.has_page() => pass.unauthorised(lease),
+            _ => {
+                let took = about.accepted.elapsed();
+                about.metrics.query_ended(QueryStatus::Rejected, about.kind, took);
+                drop(lease);
+                pass.refused();
+            }
+        }
+        return Handed::Answer(answer);
+    }
+    let newcomer = Newcomer {
+        about,
+        group,
+        lease: lease.take(),
+        statement: Some(statement),
+        instead_of: None,
+        pass: Some(pass),
+    };
+    let attempted: Attempted = (plan, answer);
+    Handed::Answer(
+        statement::deliver(core, Arc::clone(exchange), backend, attempted, newcomer).await,
+    )
+}
+
+/// It had looked ready and is not there: demand like any other.
+fn want(exchange: &Exchange, backend: &Backend) {
+    if let Some(group) = exchange.snapshot.group(&backend.group) {
+        group.live.want();
+    }
+}
+
+/// A client's token may have been renewed while it waited.
+fn with_latest(statement: &Arc<Statement>, latest: Option<&HeaderMap>) -> Arc<Statement> {
+    let newer = latest.map(|headers| headers.get_all(AUTHORIZATION));
+    let Some(newer) = newer.filter(|lines| lines.iter().next().is_some()) else {
+        return Arc::clone(statement);
+    };
+    let mut headers = statement.headers.clone();
+    headers.remove(AUTHORIZATION);
+    for line in newer {
+        headers.append(AUTHORIZATION, line.clone());
+    }
+    Arc::new(Statement {
+        body: statement.body.clone(),
+        headers,
+        kept: statement.kept.clone(),
+        in_transaction: statement.in_transaction,
+        user: statement.user.clone(),
+    })
+}

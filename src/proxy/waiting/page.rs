@@ -1,0 +1,131 @@
+//! What a client and a browser are shown of a statement that waits.
+//!
+//! The pages of the protocol are Trino's own, byte for byte in shape (`trino::synthetic`); why a statement waits is
+//! told only on the page that its `infoUri` opens: clients show that link, and take nothing else well.
+
+use std::time::Duration;
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{
+    HeaderValue, StatusCode,
+    header::{CONTENT_TYPE, LOCATION},
+};
+use serde_json::json;
+use sluice_routing::QueryId;
+
+use crate::{
+    metrics::Operation,
+    proxy::{answers, core::Core, exchange::Exchange},
+    queries::{GaveUp, Waiting, WaitingState, Why},
+    trino::{
+        synthetic::{self, Failure, Synthetic},
+        waiting_page,
+    },
+};
+
+/// `QUEUED`, to be polled again; the same token each time, so that a poll that was lost is only repeated.
+pub(super) fn queued(exchange: &Exchange, waiting: &Waiting) -> Response {
+    told(exchange, waiting.id, waiting.waited(), |page| page.queued(waiting.slug.as_str(), 1))
+}
+
+/// The last page of a statement that waits no more.
+pub(super) fn gave_up(exchange: &Exchange, waiting: &Waiting, gave_up: &GaveUp) -> Response {
+    let failure = match gave_up.why {
+        Why::Canceled => Failure::UserCanceled,
+        Why::Killed => Failure::AdministrativelyKilled,
+        Why::Stopping => Failure::ServerShuttingDown,
+        Why::Unavailable(_) | Why::Expired | Why::RemovedGroup | Why::Refused => {
+            Failure::InsufficientResources
+        }
+    };
+    let words = gave_up.sentence(waiting.group.as_str());
+    told(exchange, waiting.id, waiting.waited(), |page| page.failed(failure, &words))
+}
+
+/// The last page of a statement that this process knows nothing of.
+pub(super) fn lost(exchange: &Exchange, id: QueryId) -> Response {
+    let words = "this statement was waiting in a gateway that has stopped, or it has not been asked for in a long \
+                 time; it never ran: send it again";
+    told(exchange, id, Duration::ZERO, |page| page.failed(Failure::ServerShuttingDown, words))
+}
+
+/// A page of a query of ours.
+pub(super) fn told(
+    exchange: &Exchange,
+    id: QueryId,
+    waited: Duration,
+    page: impl FnOnce(&Synthetic<'_>) -> Bytes,
+) -> Response {
+    let base = exchange.base.to_string();
+    synthetic::answer(page(&Synthetic { id, base: &base, waited })).map(Body::new)
+}
+
+/// The answer to a heartbeat.
+pub(super) fn heartbeat() -> Response {
+    let mut answer = Response::new(Body::empty());
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// `GET /v1/query/<id>`: what Trino's `BasicQueryInfo` says of a query that has not begun. Its text stays untold.
+pub(super) fn info(exchange: &Exchange, waiting: &Waiting) -> Response {
+    let elapsed = format!("{:.2}s", waiting.waited().as_secs_f64());
+    let state = match waiting.state() {
+        WaitingState::Ended(_) => "FAILED",
+        _ => "QUEUED",
+    };
+    let info = json!({
+        "queryId": waiting.id.as_str(),
+        "session": { "queryId": waiting.id.as_str(), "user": waiting.about.user.as_deref().unwrap_or("") },
+        "state": state,
+        "scheduled": false,
+        "self": format!("{}/v1/query/{}", exchange.base, waiting.id),
+        "query": "",
+        "queryStats": { "elapsedTime": elapsed, "queuedTime": elapsed, "executionTime": "0.00ns" },
+    });
+    let mut answer = Response::new(Body::from(info.to_string()));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// Answers `/_gateway/queries/<id>`: where the statement stands, or the way to the page of what it became.
+pub(crate) fn browser(core: &Core, exchange: &Exchange, id: &str) -> Response {
+    exchange.account.operation(Operation::Ui);
+    let Some(id) = QueryId::parse(id) else { return answers::not_found() };
+    let became = core.shared.table.present_id(id);
+    if became != id {
+        return see(&format!("{}/_gateway/ui/{became}", exchange.base.prefix));
+    }
+    let Some(waiting) = core.shared.rooms.find(id) else { return answers::not_found() };
+    let group = exchange.snapshot.group(&waiting.group);
+    let page = waiting_page::Page {
+        id: id.as_str(),
+        group: waiting.group.as_str(),
+        state: &state(&waiting),
+        reason: &waiting.reason(&exchange.snapshot),
+        waited: waiting.waited(),
+        usual: group.and_then(|group| group.wake.usual),
+        position: waiting.position(),
+        ended: matches!(waiting.state(), WaitingState::Ended(_)),
+    };
+    waiting_page::answer(&page).map(Body::new)
+}
+
+fn state(waiting: &Waiting) -> String {
+    match waiting.state() {
+        WaitingState::Waiting => "waiting".to_owned(),
+        WaitingState::Dispatching => "being handed over".to_owned(),
+        WaitingState::Became(_) => "handed over".to_owned(),
+        WaitingState::Ended(_) => "ended".to_owned(),
+    }
+}
+
+fn see(path: &str) -> Response {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::SEE_OTHER;
+    if let Ok(path) = HeaderValue::from_str(path) {
+        answer.headers_mut().insert(LOCATION, path);
+    }
+    answer
+}

@@ -1,0 +1,134 @@
+//! Requests about a statement that waits: the poll that may become its hand-over, the heartbeat, the cancel.
+//!
+//! A poll is answered within a second or so, at once when the turn comes; the same token gives the same page. HEAD
+//! never dispatches anything. After the hand-over the old path leads to the real query (`followed`).
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, response::Response};
+use http::{Method, Request, StatusCode};
+use sluice_routing::QueryId;
+use tokio::time::Instant;
+
+use super::{Deadlines, Pursued, kill, page, pursue};
+use crate::{
+    metrics::Operation,
+    proxy::{answers, core::Core, exchange::Exchange, headers::clean_request},
+    queries::{Waiting, WaitingState},
+};
+
+/// A held poll costs nothing, and a client that shows progress wants to hear something each second.
+const LONG_POLL: Duration = Duration::from_secs(1);
+
+/// A poll that hands over may take longer: every known client bears 8 s (trino-protocol.md 4.3).
+const HAND_OVER: Duration = Duration::from_secs(8);
+
+/// What a synthetic id leads to.
+pub(crate) enum Found {
+    /// An answer, all that there is to say.
+    Answer(Response),
+    /// It is a real query by now, and the request goes on as one for that.
+    Became(Request<Body>),
+}
+
+/// Answers a request below `/v1/statement/queued/` about a statement that waits, waited, or is not known any more.
+pub(crate) async fn statement(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    id: QueryId,
+    request: Request<Body>,
+) -> Found {
+    let Some(waiting) = core.shared.rooms.find(id) else {
+        let known = kill::page_of(core, exchange, id, &request);
+        return Found::Answer(
+            known.unwrap_or_else(|| forgotten(core, exchange, id, request.method())),
+        );
+    };
+    exchange.account.group(&waiting.about.metrics);
+    if !is_its_path(&waiting, request.uri().path()) {
+        return Found::Answer(answers::not_found());
+    }
+    if let WaitingState::Became(_) = waiting.state() {
+        return Found::Became(request);
+    }
+    match *request.method() {
+        Method::DELETE => {
+            waiting.cancel();
+            Found::Answer(no_content())
+        }
+        Method::HEAD => {
+            waiting.touch();
+            Found::Answer(page::heartbeat())
+        }
+        _ => poll(core, exchange, waiting, request).await,
+    }
+}
+
+async fn poll(
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    waiting: Arc<Waiting>,
+    mut request: Request<Body>,
+) -> Found {
+    exchange.account.operation(Operation::StatementGatewayQueued);
+    clean_request(request.headers_mut());
+    let now = Instant::now();
+    let until = Deadlines { turn: now + LONG_POLL, answer: now + HAND_OVER };
+    let pursued = pursue(core, exchange, &waiting, until, Some(request.headers())).await;
+    Found::Answer(match (pursued, waiting.state()) {
+        (Pursued::Answer(answer), _) => answer,
+        (Pursued::GaveUp(gave_up), _) => page::gave_up(exchange, &waiting, &gave_up),
+        (Pursued::Later, WaitingState::Became(_)) => return Found::Became(request),
+        (Pursued::Later, _) => page::queued(exchange, &waiting),
+    })
+}
+
+/// `/v1/statement/queued/<id>/<slug>/<token>`: one page was given out, with token 1; clients that count may ask for 2.
+fn is_its_path(waiting: &Waiting, path: &str) -> bool {
+    let mut parts = path.rsplit('/');
+    let token = parts.next().is_some_and(|token| matches!(token, "1" | "2"));
+    let slug = parts.next().is_some_and(|slug| waiting.slug.is(slug));
+    token && slug && parts.next() == Some(waiting.id.as_str())
+}
+
+/// A statement that this process does not know: it was lost with another one, or its time is long over.
+fn forgotten(core: &Core, exchange: &Exchange, id: QueryId, method: &Method) -> Response {
+    core.shared.metrics.route_lookup(crate::metrics::Lookup::Miss);
+    match *method {
+        Method::DELETE => no_content(),
+        Method::GET => page::lost(exchange, id),
+        _ => answers::not_found(),
+    }
+}
+
+/// Answers `/v1/query/<id>` and its verbs for a statement that waits.
+pub(crate) fn query(
+    core: &Core,
+    exchange: &Exchange,
+    id: QueryId,
+    request: &Request<Body>,
+) -> Response {
+    let Some(waiting) = core.shared.rooms.find(id) else { return answers::not_found() };
+    exchange.account.group(&waiting.about.metrics);
+    let path = request.uri().path();
+    let killed = path.ends_with("/killed") || path.ends_with("/preempted");
+    match *request.method() {
+        Method::GET => page::info(exchange, &waiting),
+        Method::HEAD => page::heartbeat(),
+        Method::DELETE => {
+            waiting.cancel();
+            no_content()
+        }
+        Method::PUT if killed => {
+            waiting.kill("");
+            answers::empty()
+        }
+        _ => answers::wrong_method(),
+    }
+}
+
+pub(super) fn no_content() -> Response {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
+}
