@@ -162,8 +162,8 @@ async fn dispatch(
         Choice::Wait(group) if asked.may_wait_for(&group) => {
             return Box::pin(waiting::submit(core, exchange, group, headers, body, asked)).await;
         }
-        Choice::Wait(_) | Choice::Nobody(_) if asked.kills.is_some() => {
-            return waiting::kill::of_nobodys(&core, &exchange);
+        Choice::Wait(_) | Choice::Nobody(_) if let Some(target) = asked.kills => {
+            return waiting::kill::of_nobodys(&core, &exchange, target);
         }
         Choice::Wait(group) => return waiting::not_waited_for(&core, &exchange, &group, asked),
         Choice::Nobody(refusal) | Choice::Refused(refusal) => return *refusal,

@@ -2,7 +2,7 @@
 //!
 //! A room's task wakes up when a snapshot is published, a query ends or a deadline has come; nothing polls. `queue` and
 //! `release` of the routing crate say who goes and how many; a statement that may go gets a [`Pass`], and the request
-//! that waited for its turn sends it. In reading order: `identity` and `guest` are what comes in, `waiting` is one statement
+//! that waited for its turn sends it. In reading order: `identity`, `guest` and `packed` are what comes in, `waiting` is one statement
 //! and how its requests wait, `pass` the permit, `ending` how a wait ends, `inside` and `group` a room, with `ramps`
 //! and `choice` for where a statement goes. It sends nothing and writes no answer: the proxy does.
 
@@ -30,6 +30,7 @@ mod group;
 mod guest;
 mod identity;
 mod inside;
+mod packed;
 mod pass;
 mod ramps;
 mod reason;
@@ -101,7 +102,6 @@ impl Rooms {
         group: &Arc<Group>,
         guest: Guest,
     ) -> Result<Arc<Waiting>, Box<Refused>> {
-        let guest = guest.cut_loose();
         // Under the map's guard: no room is forgotten that somebody is entering.
         let room = self
             .rooms

@@ -1,7 +1,7 @@
 //! Answers in Trino's words where there is no Trino to give them: `Error 404 Not Found: Query not found`.
 //!
 //! Clients show such a text to their users as it is, so the words say what to do. Errors that end a query inside a
-//! 200 page are in `failed`.
+//! 200 page are in `synthetic`.
 
 use std::time::Duration;
 

@@ -1,7 +1,14 @@
-//! Pages that Sluice makes itself in the shape of Trino's own: of a statement that waits, and of a CALL it answers.
+//! Pages that Sluice makes where no coordinator can: a query that waits, one that ended before it had a coordinator,
+//! and a `kill_query` that Sluice carried out itself.
 //!
-//! Absolute URIs, integers, `warnings` always empty and there, what has no value absent and never null
-//! (trino-protocol.md 4.5: each of these breaks some client). Pages that end in an error are in `failed`.
+//! Every client takes them (trino-protocol.md 4.2) because of three rules: what has no value is absent and never null,
+//! numbers are whole, and `warnings` is always empty (the CLI dies of a warning that Trino's later pages do not
+//! repeat). Never [`Synthetic::failed`] or [`Synthetic::called`] for the answer to a POST: some clients lose an error there, others throw
+//! without a `nextUri`. Pure: ids, slugs, tokens and times are arguments, and who may see a page is decided elsewhere.
+
+mod failure;
+mod page;
+mod words;
 
 use std::time::Duration;
 
@@ -9,105 +16,74 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Response};
 use http_body_util::Full;
-use serde::Serialize;
 use sluice_routing::QueryId;
 
-use crate::trino::{failed::Stats, head::State};
+use crate::trino::head::State;
+use page::{Error, Page, Stats};
 
-/// A query that has not begun.
+pub use failure::Failure;
+pub use words::{CANCELED, kill_of_ended, kill_of_unknown, killed};
+
+/// What all pages of one query say.
 #[derive(Clone, Copy, Debug)]
-pub struct Queued<'a> {
-    /// Its id.
-    pub id: &'a QueryId,
-    /// The gateway as its client sees it, such as `https://gw/trino`.
+pub struct Synthetic<'a> {
+    /// The query, by the id that its client knows.
+    pub id: QueryId,
+    /// The gateway's URL as the client sees it, without a slash at its end.
     pub base: &'a str,
-    /// The secret of its `nextUri`.
-    pub slug: &'a str,
-    /// The number at the end of its `nextUri`.
-    pub token: u64,
-    /// Since it was accepted.
-    pub queued: Duration,
+    /// Since the statement was accepted: all of it was spent in the queue.
+    pub waited: Duration,
 }
 
-/// A CALL that is done.
-#[derive(Clone, Copy, Debug)]
-pub struct Called<'a> {
-    /// Its id.
-    pub id: &'a QueryId,
-    /// The gateway as its client sees it.
-    pub base: &'a str,
-    /// Since it was accepted.
-    pub elapsed: Duration,
+impl Synthetic<'_> {
+    /// The page of a query that waits; `slug` and `token` make the URI of the next one.
+    pub fn queued(&self, slug: &str, token: u64) -> Bytes {
+        let next = format!("{}{}", self.base, next_path(self.id, slug, token));
+        let info_uri = self.info_uri();
+        Page { next_uri: Some(&next), ..self.page(&info_uri, State::Queued) }.to_json()
+    }
+
+    /// The last page of a query that ended in an error; `message` is for its user's eyes.
+    pub fn failed(&self, failure: Failure, message: &str) -> Bytes {
+        let info_uri = self.info_uri();
+        let error = Some(Error::of(failure, message));
+        Page { error, ..self.page(&info_uri, State::Failed) }.to_json()
+    }
+
+    /// The last page of a `CALL` that did what it should.
+    pub fn called(&self) -> Bytes {
+        let info_uri = self.info_uri();
+        let (columns, update_type) = (Some([]), Some("CALL"));
+        Page { columns, update_type, ..self.page(&info_uri, State::Finished) }.to_json()
+    }
+
+    fn info_uri(&self) -> String {
+        format!("{}{}", self.base, info_path(self.id))
+    }
+
+    fn page<'p>(&'p self, info_uri: &'p str, state: State) -> Page<'p> {
+        Page::new(self.id.as_str(), info_uri, Stats::of(state, self.waited))
+    }
 }
 
-/// State `QUEUED`, with a `nextUri`.
-pub fn queued(of: &Queued<'_>) -> Response<Full<Bytes>> {
-    let Queued { id, base, slug, token, queued } = of;
-    let millis = millis(*queued);
-    answer(&Page {
-        id: id.as_str(),
-        info_uri: info_uri(base, id),
-        next_uri: Some(format!("{base}/v1/statement/queued/{id}/{slug}/{token}")),
-        columns: None,
-        stats: Stats {
-            state: State::Queued.as_str(),
-            queued: true,
-            queued_time_millis: millis,
-            elapsed_time_millis: millis,
-            ..Stats::default()
-        },
-        warnings: [],
-        update_type: None,
-    })
+/// Where the next page of a waiting query is asked for; the token in it is the number of that page.
+pub fn next_path(id: QueryId, slug: &str, token: u64) -> String {
+    format!("/v1/statement/queued/{id}/{slug}/{token}")
 }
 
-/// State `FINISHED`, as Trino ends a procedure: no column, no row.
-pub fn called(of: &Called<'_>) -> Response<Full<Bytes>> {
-    answer(&Page {
-        id: of.id.as_str(),
-        info_uri: info_uri(of.base, of.id),
-        next_uri: None,
-        columns: Some([]),
-        stats: Stats {
-            state: State::Finished.as_str(),
-            scheduled: true,
-            elapsed_time_millis: millis(of.elapsed),
-            ..Stats::default()
-        },
-        warnings: [],
-        update_type: Some("CALL"),
-    })
+/// Where a browser sees how a waiting query fares.
+pub fn info_path(id: QueryId) -> String {
+    format!("/_gateway/queries/{id}")
 }
 
-/// The page for a browser that a query of ours has.
-pub fn info_uri(base: &str, id: &QueryId) -> String {
-    format!("{base}/_gateway/queries/{id}")
+/// A page as an answer: Java wants the content type, and a page that is kept by someone is a query that hangs.
+pub fn answer(page: Bytes) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::new(page));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Page<'a> {
-    id: &'a str,
-    info_uri: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_uri: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    columns: Option<[(); 0]>,
-    stats: Stats,
-    warnings: [(); 0],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    update_type: Option<&'static str>,
-}
-
-fn answer(page: &Page<'_>) -> Response<Full<Bytes>> {
-    // Text and numbers always have a JSON form.
-    let body = serde_json::to_vec(page).unwrap_or_default();
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
+#[cfg(test)]
+mod tests;

@@ -8,19 +8,16 @@ use std::{sync::Arc, time::Duration};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use dashmap::DashMap;
-use http::{Method, Request};
+use http::{Method, Request, StatusCode};
 use sluice_routing::QueryId;
 use tokio::time::Instant;
 
-use super::is_ours;
+use super::{is_ours, page};
 use crate::{
     metrics::Operation,
     proxy::{answers, core::Core, exchange::Exchange, statement::asked::Asked},
     queries::{Slug, WaitingState},
-    trino::{
-        failed::{self, Failure},
-        synthetic::{self, Called, Queued},
-    },
+    trino::synthetic::{Failure, Synthetic, kill_of_ended, kill_of_unknown},
 };
 
 /// Trino keeps a query that nobody follows for five minutes.
@@ -38,6 +35,7 @@ pub(crate) struct Calls {
 #[derive(Debug)]
 struct Call {
     slug: Slug,
+    target: QueryId,
     outcome: Outcome,
     began: Instant,
 }
@@ -89,7 +87,7 @@ pub(crate) fn of_waiting(
         }
         None => Outcome::NotFound,
     };
-    Some(begin(core, exchange, outcome))
+    Some(begin(core, exchange, target, outcome))
 }
 
 /// The message of the CALL, for whoever waits for the statement.
@@ -99,22 +97,17 @@ fn message(body: &Bytes) -> String {
 }
 
 /// Answers the CALL for an id that no living coordinator can own (rule L9).
-pub(crate) fn of_nobodys(core: &Arc<Core>, exchange: &Arc<Exchange>) -> Response {
-    begin(core, exchange, Outcome::NotFound)
+pub(crate) fn of_nobodys(core: &Core, exchange: &Exchange, target: QueryId) -> Response {
+    begin(core, exchange, target, Outcome::NotFound)
 }
 
-fn begin(core: &Core, exchange: &Exchange, outcome: Outcome) -> Response {
+fn begin(core: &Core, exchange: &Exchange, target: QueryId, outcome: Outcome) -> Response {
     let (Some(slug), Some(id)) = (Slug::draw(), core.shared.rooms.mint()) else {
-        return answers::text(
-            http::StatusCode::INTERNAL_SERVER_ERROR,
-            "the system gives no randomness",
-        );
+        let words = "the system gives no randomness";
+        return answers::text(StatusCode::INTERNAL_SERVER_ERROR, words);
     };
-    let base = exchange.base.to_string();
-    let page =
-        Queued { id: &id, base: &base, slug: slug.as_str(), token: 1, queued: Duration::ZERO };
-    let answer = synthetic::queued(&page).map(Body::new);
-    core.shared.calls.keep(id, Call { slug, outcome, began: Instant::now() });
+    let answer = page::told(exchange, id, Duration::ZERO, |page| page.queued(slug.as_str(), 1));
+    core.shared.calls.keep(id, Call { slug, target, outcome, began: Instant::now() });
     answer
 }
 
@@ -131,32 +124,21 @@ pub(super) fn page_of(
     if !slug.is_some_and(|slug| call.slug.is(slug)) {
         return Some(answers::not_found());
     }
-    let info_uri = format!("{}/_gateway/queries/{id}", exchange.base);
     Some(match *request.method() {
-        Method::HEAD => super::page::heartbeat(),
+        Method::HEAD => page::heartbeat(),
         Method::DELETE => super::poll::no_content(),
-        _ => match call.outcome {
-            Outcome::Done => {
-                let base = exchange.base.to_string();
-                synthetic::called(&Called { id: &id, base: &base, elapsed: call.began.elapsed() })
-                    .map(Body::new)
-            }
-            Outcome::Over => failed::page(
-                &id,
-                &info_uri,
-                Failure::NotSupported,
-                "Target query is not running",
-                call.began.elapsed(),
-            )
-            .map(Body::new),
-            Outcome::NotFound => failed::page(
-                &id,
-                &info_uri,
-                Failure::NotFound,
-                "Target query not found",
-                call.began.elapsed(),
-            )
-            .map(Body::new),
-        },
+        _ => page::told(exchange, id, call.began.elapsed(), |page| call.end(page)),
     })
+}
+
+impl Call {
+    /// Its last page, in Trino's words.
+    fn end(&self, page: &Synthetic<'_>) -> Bytes {
+        let target = self.target.as_str();
+        match self.outcome {
+            Outcome::Done => page.called(),
+            Outcome::Over => page.failed(Failure::NotSupported, &kill_of_ended(target)),
+            Outcome::NotFound => page.failed(Failure::NotFound, &kill_of_unknown(target)),
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use http::{
     HeaderValue, StatusCode,
     header::{CONTENT_TYPE, LOCATION},
@@ -18,23 +19,14 @@ use crate::{
     proxy::{answers, core::Core, exchange::Exchange},
     queries::{GaveUp, Waiting, WaitingState, Why},
     trino::{
-        failed::{self, Failure},
-        synthetic::{self, Queued},
+        synthetic::{self, Failure, Synthetic},
         waiting_page,
     },
 };
 
 /// `QUEUED`, to be polled again; the same token each time, so that a poll that was lost is only repeated.
 pub(super) fn queued(exchange: &Exchange, waiting: &Waiting) -> Response {
-    let base = exchange.base.to_string();
-    let page = Queued {
-        id: &waiting.id,
-        base: &base,
-        slug: waiting.slug.as_str(),
-        token: 1,
-        queued: waiting.waited(),
-    };
-    synthetic::queued(&page).map(Body::new)
+    told(exchange, waiting.id, waiting.waited(), |page| page.queued(waiting.slug.as_str(), 1))
 }
 
 /// The last page of a statement that waits no more.
@@ -48,20 +40,25 @@ pub(super) fn gave_up(exchange: &Exchange, waiting: &Waiting, gave_up: &GaveUp) 
         }
     };
     let words = gave_up.sentence(waiting.group.as_str());
-    failed::page(&waiting.id, &info_uri(exchange, waiting.id), failure, &words, waiting.waited())
-        .map(Body::new)
+    told(exchange, waiting.id, waiting.waited(), |page| page.failed(failure, &words))
 }
 
 /// The last page of a statement that this process knows nothing of.
 pub(super) fn lost(exchange: &Exchange, id: QueryId) -> Response {
     let words = "this statement was waiting in a gateway that has stopped, or it has not been asked for in a long \
                  time; it never ran: send it again";
-    let uri = info_uri(exchange, id);
-    failed::page(&id, &uri, Failure::ServerShuttingDown, words, Duration::ZERO).map(Body::new)
+    told(exchange, id, Duration::ZERO, |page| page.failed(Failure::ServerShuttingDown, words))
 }
 
-fn info_uri(exchange: &Exchange, id: QueryId) -> String {
-    format!("{}/_gateway/queries/{id}", exchange.base)
+/// A page of a query of ours.
+pub(super) fn told(
+    exchange: &Exchange,
+    id: QueryId,
+    waited: Duration,
+    page: impl FnOnce(&Synthetic<'_>) -> Bytes,
+) -> Response {
+    let base = exchange.base.to_string();
+    synthetic::answer(page(&Synthetic { id, base: &base, waited })).map(Body::new)
 }
 
 /// The answer to a heartbeat.

@@ -233,13 +233,14 @@ impl Inside {
         errands: &mut Errands,
     ) -> bool {
         let Some(chair) = self.chairs.get_mut(&ticket) else { return false };
-        let Some(statement) = chair.waiting.statement() else { return false };
         let failed_at = chair.waiting.failed_at.load(Ordering::Relaxed);
-        let user = statement.user.as_deref();
-        let Some((backend, load)) = super::choice::take(group, fleet, user, held_back, failed_at)
+        let user = chair.waiting.user();
+        let Some((backend, load)) =
+            super::choice::take(group, fleet, user.as_deref(), held_back, failed_at)
         else {
             return false;
         };
+        let Some(statement) = chair.waiting.statement().map(Arc::new) else { return false };
         let Some((_, tell)) = chair.parked.take() else { return false };
         chair.is_dispatching = true;
         self.ramps.released(backend.live.seat);

@@ -3,6 +3,7 @@
 use crate::{
     queries::room::{GaveUp, Waiting, WaitingState, Why},
     snapshot::{Group, Snapshot},
+    trino::synthetic::{CANCELED, killed},
 };
 
 impl Waiting {
@@ -37,9 +38,8 @@ impl GaveUp {
     /// The message of its last page: Trino's own words where Trino has some, else with the group's name.
     pub fn sentence(&self, group: &str) -> String {
         match self.why {
-            Why::Canceled => "Query was canceled".to_owned(),
-            Why::Killed if self.words.is_empty() => "Query killed. No message provided.".to_owned(),
-            Why::Killed => format!("Query killed. Message: {}", self.words),
+            Why::Canceled => CANCELED.to_owned(),
+            Why::Killed => killed(Some(&self.words)),
             _ => format!("{group}: {}", self.words),
         }
     }

@@ -7,11 +7,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::{
-    config::{model::ColdStart, units::Span},
-    metrics::Unavailable,
-    queries::Lease,
-};
+use crate::{config::model::ColdStart, metrics::Unavailable, queries::Lease};
 
 mod bounds;
 mod endings;

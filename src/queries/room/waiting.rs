@@ -5,12 +5,13 @@
 use std::{
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use http::HeaderValue;
 use sluice_routing::{GroupName, QueryId};
 use tokio::{sync::oneshot, time::Instant};
 
@@ -19,6 +20,7 @@ use super::{
     ending::{GaveUp, Outcome, Why},
     group::Room,
     inside::Word,
+    packed::Packed,
 };
 use crate::{
     queries::{
@@ -51,7 +53,7 @@ pub struct Waiting {
     held: AtomicBool,
     seen: Mutex<Instant>,
     lease: Mutex<Option<Lease>>,
-    statement: Mutex<Option<Arc<Statement>>>,
+    statement: Mutex<Option<Packed>>,
     end: OnceLock<End>,
 }
 
@@ -94,7 +96,11 @@ impl Waiting {
             id,
             slug,
             group: room.name.clone(),
-            about: guest.about,
+            about: About {
+                // Copied, as the statement is: it is a slice of a whole read buffer.
+                traceparent: guest.about.traceparent.as_ref().map(copy_of),
+                ..guest.about
+            },
             ticket,
             entered: now,
             bytes,
@@ -105,7 +111,7 @@ impl Waiting {
             held: AtomicBool::new(false),
             seen: Mutex::new(now),
             lease: Mutex::new(Some(guest.lease)),
-            statement: Mutex::new(Some(guest.statement)),
+            statement: Mutex::new(Some(Packed::new(&guest.statement))),
             end: OnceLock::new(),
         }
     }
@@ -138,9 +144,9 @@ impl Waiting {
         }
     }
 
-    /// What is to be sent; gone once it waits no more.
-    pub fn statement(&self) -> Option<Arc<Statement>> {
-        self.statement.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What is to be sent, unpacked each time; gone once it waits no more.
+    pub fn statement(&self) -> Option<Statement> {
+        self.packed().as_ref().map(Packed::unpacked)
     }
 
     /// Its place among all that wait in its group; 1 comes next.
@@ -210,6 +216,10 @@ impl Waiting {
         self.end.get().map(|end| now.saturating_duration_since(end.at))
     }
 
+    pub(super) fn user(&self) -> Option<String> {
+        self.packed().as_ref().and_then(|packed| packed.user().map(str::to_owned))
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.end.get().is_some()
     }
@@ -242,7 +252,7 @@ impl Waiting {
 
     /// What follows from its end: counted, logged, and nothing large kept. Outside of the room's lock.
     pub(super) fn settle(&self) {
-        *self.statement.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.packed() = None;
         drop(self.take_lease());
         let Some(end) = self.end.get() else { return };
         let held = self.held.load(Ordering::Relaxed).then(|| self.waited());
@@ -253,6 +263,10 @@ impl Waiting {
             self.room.ground.ledger.unmet(&self.group, end.at);
         }
         self.room.ground.forget_unannounced(self);
+    }
+
+    fn packed(&self) -> MutexGuard<'_, Option<Packed>> {
+        self.statement.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn as_turn(&self) -> Turn {
@@ -276,6 +290,10 @@ impl Waiting {
         let number = self.room.park(self, tell)?;
         Some(Parked { waiting: Arc::clone(self), number, told })
     }
+}
+
+fn copy_of(value: &HeaderValue) -> HeaderValue {
+    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// A request that waits for its statement's turn; dropping it makes the statement absent.

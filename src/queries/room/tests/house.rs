@@ -12,7 +12,10 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::{
-    config::{self, model::Uris},
+    config::{
+        self,
+        model::{Config, Uris},
+    },
     metrics::Metrics,
     queries::query::{About, Statement},
     snapshot::{
@@ -35,6 +38,7 @@ pub(super) struct House {
 
 /// What the next snapshot says.
 pub(super) struct Plan {
+    config: Arc<Config>,
     pub(super) cold_start: ColdStart,
     pub(super) backends: Vec<(Arc<Live>, Availability)>,
     pub(super) hopeless: Option<(Unavailable, Arc<str>)>,
@@ -58,7 +62,9 @@ impl House {
             (Arc::new(live), *availability)
         };
         let backends = backends.iter().enumerate().map(live).collect();
-        let plan = Plan { cold_start, backends, hopeless: None, is_removed: false };
+        let text = "routingGroups: [{name: etl, backends: [{name: a, url: 'http://a:80'}]}]";
+        let config = Arc::new(config::from_text(text, &HashMap::new()).unwrap());
+        let plan = Plan { config, cold_start, backends, hopeless: None, is_removed: false };
         let group = GroupName::parse("etl").unwrap();
         let current = Current::new(plan.snapshot(&group, &metrics, &reports));
         let ledger = Arc::<Ledger>::default();
@@ -110,10 +116,13 @@ impl House {
     }
 
     pub(super) fn try_enter(&self, guest: Guest) -> Result<Arc<Waiting>, Box<Refused>> {
-        let plan = self.plan.lock().unwrap();
-        let group = plan.group(&self.group, &self.metrics, &self.reports);
-        drop(plan);
-        self.rooms.enter(&Arc::new(group), guest)
+        // A request may have read its group just before a reload removed it.
+        let known = self.current.load().group(&self.group).cloned();
+        let group = known.unwrap_or_else(|| {
+            let plan = self.plan.lock().unwrap();
+            Arc::new(plan.group(&self.group, &self.metrics, &self.reports))
+        });
+        self.rooms.enter(&group, guest)
     }
 
     pub(super) fn enter(&self, user: &str) -> Arc<Waiting> {
@@ -192,7 +201,7 @@ fn headers(user: &str) -> HeaderMap {
         ("content-type", "text/plain; charset=utf-8"),
     ];
     let header = |(name, value): (&'static str, &str)| {
-        (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())
+        (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
     };
     pairs.into_iter().map(header).collect()
 }
@@ -204,15 +213,13 @@ impl Plan {
         metrics: &Metrics,
         reports: &mpsc::UnboundedSender<Report>,
     ) -> Snapshot {
-        let text = "routingGroups: [{name: etl, backends: [{name: a, url: 'http://a:80'}]}]";
-        let config = config::from_text(text, &HashMap::new()).unwrap();
         let groups = match self.is_removed {
             true => Vec::new(),
             false => vec![Arc::new(self.group(name, metrics, reports))],
         };
         let fleet = groups.iter().map(|group| self.seen_by_place(group)).collect();
         Snapshot {
-            config: Arc::new(config),
+            config: Arc::clone(&self.config),
             config_hash: "".into(),
             rules: Arc::new(RuleSet::compile(Vec::new()).unwrap()),
             fleet: Fleet { groups: fleet, default_group: None },
