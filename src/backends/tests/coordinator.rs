@@ -203,10 +203,9 @@ fn ui(request: &Request<Incoming>, part: &Part) -> Response<Full<Bytes>> {
             );
             Response::new(Full::from(body))
         }
-        ("GET", "/ui/api/stats", Login::FormBySeeOther) => answer(303, false),
-        ("GET", "/ui/api/stats", _) => answer(401, false),
+        ("GET", "/ui/api/stats", Login::FormBySeeOther)
+        | ("POST", "/ui/auth/login", Login::FormBySeeOther) => answer(303, false),
         ("POST", "/ui/auth/login", Login::Json) if json => answer(204, true),
-        ("POST", "/ui/auth/login", Login::FormBySeeOther) => answer(303, false),
         ("POST", "/ui/auth/login", Login::Form) => answer(404, false),
         ("POST", "/ui/login", Login::Form | Login::FormBySeeOther) if form => answer(303, true),
         _ => answer(401, false),

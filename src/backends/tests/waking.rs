@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use sluice_routing::{Availability, GroupName};
@@ -32,11 +32,15 @@ const ASLEEP: Info = Info::Status(503);
 
 /// So many wait in each group.
 #[derive(Debug, Default)]
-struct Level(AtomicU64);
+struct Level(AtomicU64, AtomicBool);
 
 impl crate::snapshot::Demand for Level {
     fn demand(&self, _: &GroupName) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+
+    fn waits(&self, _: &GroupName) -> bool {
+        self.1.load(Ordering::Relaxed)
     }
 }
 
@@ -169,7 +173,8 @@ async fn scale_9_peers_x20_a_thousand_first_statements_are_one_call() {
     }
     eventually("called", || night.driver.resumes("a") == 1).await;
     let called = night.driver.calls.lock().unwrap()[0].1;
-    println!("first want -> driver called: {:?}", called.saturating_duration_since(began));
+    let took = called.duration_since(began);
+    assert!(took.as_millis() < 1000, "no timer stands between: {took:?}");
     night.until("a", WakeState::Warming).await;
     let probes = a.asked("/v1/info");
     eventually("probed often", || a.asked("/v1/info") > probes + 2).await;
@@ -246,6 +251,18 @@ async fn a_statement_that_meets_a_dead_backend_wakes_it() {
     a.die().await;
     passive::failed(&night.stage.backend("a"), UpstreamError::Refused);
     night.want();
+    eventually("called", || night.driver.resumes("a") == 1).await;
+    night.stage.stop().await;
+}
+
+#[tokio::test]
+async fn who_waits_while_the_backend_goes_has_it_woken_again() {
+    let a = Coordinator::start(ready("aaaaa", "1.00m")).await;
+    let night = night(drowsy(OFTEN, "", &[("a", &a.url)]));
+    night.stage.until_ready("a").await;
+    night.demand.0.store(1, Ordering::Relaxed);
+    night.demand.1.store(true, Ordering::Relaxed);
+    a.play(|part| part.info = ASLEEP);
     eventually("called", || night.driver.resumes("a") == 1).await;
     night.stage.stop().await;
 }
