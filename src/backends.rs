@@ -11,6 +11,7 @@ mod fold;
 mod health;
 mod identity;
 mod jitter;
+pub mod outgoing;
 pub mod passive;
 mod plan;
 mod probe;

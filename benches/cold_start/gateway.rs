@@ -45,14 +45,14 @@ impl Gateway {
             .unwrap();
         };
         for number in 0..CALLED {
-            group(&format!("called-{number}"), &sleeper::nowhere(), "mode: reject");
+            group(&format!("called-{number}"), &sleeper::nowhere(number), "mode: reject");
         }
         for (number, sleeper) in sleepers.iter().enumerate() {
             group(&format!("woken-{number}"), &sleeper.address.to_string(), "holdFor: 8s");
         }
         let wide =
             "holdFor: 200ms, maxWaiting: 20000, maxWaitingPerUser: 20000, maxWaitingBytes: 1GiB";
-        group("crowd", &sleeper::nowhere(), wide);
+        group("crowd", &sleeper::nowhere(CALLED), wide);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sluice.yaml");
         fs::write(&file, config).unwrap();
@@ -63,14 +63,16 @@ impl Gateway {
             .spawn()
             .unwrap();
         let client = Client::builder().no_proxy().build().unwrap();
-        let gateway = Self { url: format!("http://{data}"), client, process, _folder: folder };
+        let mut gateway = Self { url: format!("http://{data}"), client, process, _folder: folder };
         gateway.until_it_answers().await;
         gateway
     }
 
-    async fn until_it_answers(&self) {
+    async fn until_it_answers(&mut self) {
         let mut pause = tokio::time::interval(Duration::from_millis(20));
         while self.client.get(format!("{}/v1/info", self.url)).send().await.is_err() {
+            let ended = self.process.try_wait().unwrap();
+            assert!(ended.is_none(), "the gateway did not start");
             pause.tick().await;
         }
         // The first probe of each backend ends at once, refused.

@@ -11,6 +11,8 @@ use reqwest::{Client, Response, redirect::Policy};
 use serde_json::Value;
 use url::Url;
 
+use crate::backends::outgoing;
+
 /// A command takes milliseconds; a reload may read a slow disk.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// A health check that needs longer is one that failed.
@@ -148,9 +150,11 @@ pub fn tell(outcome: Result<String, ClientError>) -> ExitCode {
 
 /// No proxy and no redirect: a token goes where the operator said and nowhere else.
 fn client(deadline: Duration) -> Result<Client, ClientError> {
-    Client::builder().no_proxy().redirect(Policy::none()).timeout(deadline).build().map_err(
-        |error| ClientError::Unreachable { url: "anything".to_owned(), cause: innermost(&error) },
-    )
+    let builder = || Client::builder().no_proxy().redirect(Policy::none()).timeout(deadline);
+    outgoing::client(builder).map_err(|error| ClientError::Unreachable {
+        url: "anything".to_owned(),
+        cause: innermost(&error),
+    })
 }
 
 async fn told(url: &Url, sent: reqwest::Result<Response>) -> Result<String, ClientError> {

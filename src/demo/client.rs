@@ -9,6 +9,8 @@ use anyhow::{Context, anyhow, ensure};
 use reqwest::{Client as Http, Method, StatusCode, redirect::Policy};
 use serde_json::Value;
 
+use crate::backends::outgoing;
+
 /// Longer than any long poll of the protocol.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -45,7 +47,9 @@ pub(super) struct Query {
 impl Client {
     /// A client for a base such as `http://127.0.0.1:8080`.
     pub(super) fn new(base: String) -> anyhow::Result<Self> {
-        let http = Http::builder().no_proxy().redirect(Policy::none()).timeout(DEADLINE).build()?;
+        let http = outgoing::client(|| {
+            Http::builder().no_proxy().redirect(Policy::none()).timeout(DEADLINE)
+        })?;
         Ok(Self { http, base, source: "sluice-demo" })
     }
 

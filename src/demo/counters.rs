@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use reqwest::{Client, StatusCode};
 
+use crate::backends::outgoing;
+
 /// A scrape that takes longer would be a fault of its own.
 const DEADLINE: Duration = Duration::from_secs(5);
 
@@ -17,7 +19,7 @@ pub(super) struct Counters(String);
 impl Counters {
     /// Scrapes `http://…/metrics`.
     pub(super) async fn read(url: &str) -> anyhow::Result<Self> {
-        let http = Client::builder().no_proxy().timeout(DEADLINE).build()?;
+        let http = outgoing::client(|| Client::builder().no_proxy().timeout(DEADLINE))?;
         let answer = http.get(url).send().await.context("cannot scrape the metrics")?;
         let status = answer.status();
         anyhow::ensure!(status == StatusCode::OK, "the page of metrics answered {status}");

@@ -22,6 +22,7 @@ mod headers;
 mod hostile_input;
 mod info;
 mod kill;
+mod kubernetes;
 mod ledger;
 mod oauth2;
 mod pages;

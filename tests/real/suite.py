@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import api_server
 import coordinators
 import interpreter
 from cache import REPOSITORY, Missing
@@ -48,14 +49,17 @@ class Row:
 
 def main():
     rows = []
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(5) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
-        # Against a real Trino these have rows of their own.
-        rows.append(measured("rust", lambda row: cargo(row, {}, ["--", "--skip", "conformance::real_"])))
+        built = pool.submit(api_server.install)
+        # Against a real Trino and a real Kubernetes these have rows of their own.
+        skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
+        rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
         for version, installed in fetched.items():
             rows.append(measured(f"conformance, Trino {version}", lambda row: conformance(row, version, installed)))
             rows.extend(clients(version, installed, python))
+        rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
     return report(rows)
 
 
@@ -100,6 +104,19 @@ def conformance(row, version, installed):
     with coordinators.Coordinators(version, kinds) as started:
         urls = {f"SLUICE_TEST_TRINO_{version}": ",".join(started.urls)}
         cargo(row, urls, ["--package", "sluice", "--test", "it", f"conformance::real_{version}"])
+    ran(row)
+
+
+def drivers(row, built):
+    """The resume drivers against the real API server, with the rights of deploy/rbac."""
+    built.result()
+    with api_server.ApiServer() as server:
+        cargo(row, server.environment, ["--package", "sluice", "--test", "it", "kubernetes::"])
+    ran(row)
+
+
+def ran(row):
+    """A filter that finds no test is a mistake."""
     if row.passed + row.failed == 0:
         row.failed = 1
         row.notes.append("no test ran")

@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::{Client, RequestBuilder, Response, redirect};
 
 use crate::{
+    backends::outgoing,
     snapshot::BackendUrl,
     telemetry::context::{TRACEPARENT, TraceContext},
     trino::info::ServerInfo,
@@ -45,12 +46,13 @@ pub(crate) struct Target {
 
 /// The client that all probes share.
 pub(crate) fn client() -> reqwest::Result<Client> {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .user_agent(USER_AGENT)
-        .build()
+    outgoing::client(|| {
+        Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .user_agent(USER_AGENT)
+    })
 }
 
 impl Target {

@@ -126,7 +126,7 @@ pub struct CustomResource {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// The merge patch that wakes.
+    /// The merge patch that wakes; a number in it is a least one, a greater one is left.
     #[schemars(with = "AnyMap")]
     pub resume_patch: serde_json::Value,
     /// The merge patch that suspends; unset: it is never suspended.

@@ -12,7 +12,7 @@ use reqwest::{Client, Response, redirect};
 use url::Url;
 
 use super::{CallError, words};
-use crate::telemetry::context::TRACEPARENT;
+use crate::{backends::outgoing, telemetry::context::TRACEPARENT};
 
 /// How others' logs name us.
 pub(super) const USER_AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));
@@ -41,12 +41,13 @@ pub(super) struct Endpoint {
 
 impl Poster {
     pub(super) fn new() -> Result<Self, String> {
-        let built = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .user_agent(USER_AGENT)
-            .build();
+        let built = outgoing::client(|| {
+            Client::builder()
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .pool_max_idle_per_host(0)
+                .user_agent(USER_AGENT)
+        });
         built.map(Self).map_err(words::causes)
     }
 }

@@ -17,8 +17,9 @@ use http::{Method, StatusCode, header};
 use reqwest::{Certificate, Client, Identity, redirect};
 use serde_json::{Value, json};
 
-use self::access::{Entry, Trust};
+use self::access::{Entry, Pem, Trust};
 use super::{CallError, How, endpoint, words};
+use crate::backends::outgoing;
 
 pub use self::access::Access;
 pub(super) use self::object::Object;
@@ -136,27 +137,35 @@ impl Api {
 }
 
 fn client(trust: &Trust) -> Result<Client, String> {
-    let mut builder = Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .pool_idle_timeout(IDLE)
-        .user_agent(endpoint::USER_AGENT);
-    if let Some(authority) = &trust.authority {
-        let certificates = Certificate::from_pem_bundle(&authority.pem)
-            .ok()
-            .filter(|all| !all.is_empty())
-            .ok_or_else(|| format!("{} holds no certificate in PEM", authority.place))?;
-        builder = builder.tls_certs_only(certificates);
-    }
-    if let Some(identity) = &trust.identity {
-        let place = &identity.place;
-        let identity = Identity::from_pem(&identity.pem)
-            .map_err(|error| format!("{place} is no certificate with its key in PEM: {error}"))?;
-        builder = builder.identity(identity);
-    }
-    builder.build().map_err(|error| {
+    let authorities = trust.authority.as_ref().map(authorities).transpose()?;
+    let identity = trust.identity.as_ref().map(identity).transpose()?;
+    let builder = || {
+        let mut builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .pool_idle_timeout(IDLE)
+            .user_agent(endpoint::USER_AGENT);
+        if let Some(authorities) = &authorities {
+            builder = builder.tls_certs_only(authorities.iter().cloned());
+        }
+        match &identity {
+            Some(identity) => builder.identity(identity.clone()),
+            None => builder,
+        }
+    };
+    outgoing::client(builder).map_err(|error| {
         format!("no TLS with what the Kubernetes access holds: {}", words::causes(error))
     })
+}
+
+fn authorities(pem: &Pem) -> Result<Vec<Certificate>, String> {
+    let all = Certificate::from_pem_bundle(&pem.pem).ok().filter(|all| !all.is_empty());
+    all.ok_or_else(|| format!("{} holds no certificate in PEM", pem.place))
+}
+
+fn identity(pem: &Pem) -> Result<Identity, String> {
+    Identity::from_pem(&pem.pem)
+        .map_err(|error| format!("{} is no certificate with its key in PEM: {error}", pem.place))
 }
 
 /// The write holds only for the version that was read.

@@ -103,7 +103,8 @@ async fn a_failed_pass_keeps_the_place_and_the_count() {
     drop(pass.take_lease());
     pass.failed(None);
     assert_eq!(house.ledger.total(), 2, "one that waits is counted");
-    (first.cancel(), second.cancel());
+    first.cancel();
+    second.cancel();
     assert!(house.is_empty());
 }
 
