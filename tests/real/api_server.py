@@ -8,6 +8,7 @@ Two users: an administrator by a fixed token, and the service account `sluice/sl
 the tests apply what deploy/rbac holds. The resource kinds of kubernetes/crds.yaml are there.
 """
 
+import http.client
 import json
 import shutil
 import ssl
@@ -34,6 +35,13 @@ STAMP = "k8s.io/component-base/version"
 FLAGS = ["-ldflags", f"-s -w -X {STAMP}.gitVersion=v{VERSION} -X {STAMP}.gitMajor=1 -X {STAMP}.gitMinor=36"]
 # Seconds; about 3 on an idle machine.
 START_LIMIT = 120
+ATTEMPTS = 3
+# Answers that another try would not change; what is not ready yet says 429 or 5xx.
+DECIDED = {200, 201, 400, 401, 403, 404, 409, 415, 422}
+
+
+class Ended(RuntimeError):
+    """One of the programs ended by itself."""
 
 
 def install():
@@ -54,13 +62,33 @@ class ApiServer:
         """Starts both, waits until they answer, makes what all tests need."""
         certificates.make(self._folder, PERSON)
         (self._folder / "tokens.csv").write_text(f'{ADMIN},administrator,1,"system:masters"\n')
+        for left in range(ATTEMPTS)[::-1]:
+            try:
+                self._begin()
+                break
+            except Ended as ended:
+                # On a busy machine somebody else may have taken a port since we saw that it was free.
+                self._end()
+                if not left:
+                    raise
+                print(f"another try: {ended}", file=sys.stderr, flush=True)
+        self._fill()
+        return self
+
+    def _begin(self):
         client, peer, api = wire.free_ports(3)
         self.url = f"https://127.0.0.1:{api}"
         self._run("etcd", *etcd(client, peer))
         self._run("kube-apiserver", *kube_apiserver(client, api))
         self._until("readyz", lambda: self.ask("GET", "/readyz")[0] == 200)
-        self._fill()
-        return self
+
+    def _end(self):
+        """Ends both, the server before its store."""
+        for _, process in reversed(self._running):
+            process.kill()
+            process.wait()
+        self._running = []
+        shutil.rmtree(self._folder / "etcd", ignore_errors=True)
 
     def _run(self, program, *flags):
         with open(self._folder / f"{program}.log", "ab") as log:
@@ -74,7 +102,8 @@ class ApiServer:
             ended = [program for program, process in self._running if process.poll() is not None]
             if ended or time.monotonic() > deadline:
                 logs = "\n".join((self._folder / f"{program}.log").read_text()[-3000:] for program, _ in self._running)
-                raise RuntimeError(f"the Kubernetes API server did not come to {what} (ended: {ended}):\n{logs}")
+                kind = Ended if ended else RuntimeError
+                raise kind(f"the Kubernetes API server did not come to {what} (ended: {ended}):\n{logs}")
             time.sleep(0.1)
 
     def ask(self, method, path, body=None, kind="application/json"):
@@ -89,12 +118,14 @@ class ApiServer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as answer:
             return answer.code, answer.read()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return 0, None
 
     def make(self, path, body, kind="application/json"):
         """Makes an object; what the server says of it."""
-        status, said = self.ask("POST", path, body, kind)
+        answers = []
+        self._until(f"POST {path}", lambda: answers.append(self.ask("POST", path, body, kind)) or answers[-1][0] in DECIDED)
+        status, said = answers[-1]
         if status not in (200, 201):
             raise RuntimeError(f"POST {path}: {status} {said}")
         return json.loads(said)
@@ -123,10 +154,8 @@ class ApiServer:
         return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
     def stop(self):
-        """Ends both, the server before its store, and removes what they wrote."""
-        for _, process in reversed(self._running):
-            process.kill()
-            process.wait()
+        """Ends both and removes what they wrote."""
+        self._end()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def __enter__(self):
