@@ -56,6 +56,42 @@ async fn with_no_backend_a_statement_is_503_in_words_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn with_no_backend_a_statement_is_503_as_json_for_those_who_name_it() {
+    let gateway = with_nobody().await;
+    let client = gateway.client().with("accept", "text/html, application/json;q=0.9");
+    let refused = client.send(Method::POST, "/v1/statement", "SELECT 1").await.unwrap();
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("content-type")),
+        (503, "application/json")
+    );
+    let json = refused.json().unwrap();
+    assert_eq!(json["reason"], refused.header("x-gateway-reason"));
+    assert_eq!(json["traceId"], refused.header("x-trace-id"));
+    assert_eq!(json["retryAfter"].to_string(), refused.header("retry-after"));
+    assert_eq!((&json["routingGroup"], &json["gated"]), (&"adhoc".into(), &false.into()));
+    assert!(json["error"].as_str().unwrap().starts_with("adhoc: "));
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn peers_6_8_a_503_of_an_imported_group_is_xtrinodes_own() {
+    let imported = groups(&["http://127.0.0.1:1".to_owned()], "");
+    let gateway =
+        Gateway::start(&format!("{imported}    coldStart: {{ contract: xtrinode }}\n")).await;
+    let refused = gateway.client().send(Method::POST, "/v1/statement", "SELECT 1").await.unwrap();
+    assert_eq!(
+        (refused.status.as_u16(), refused.header("content-type")),
+        (503, "application/json")
+    );
+    let expected =
+        r#"{"error":"No backend available","gated":false,"retryAfter":30,"triggered":false}"#;
+    assert_eq!((refused.text().as_str(), refused.header("retry-after")), (expected, "30"));
+    assert!(!refused.header("x-gateway-reason").is_empty() && refused.has("x-trace-id"));
+    assert!(!refused.has("x-gateway-resume-gated"));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn paths_and_methods_that_trino_does_not_have_get_its_words() {
     let coordinator = trino::trino().await;
     let gateway = Gateway::before(&[&coordinator]).await;
