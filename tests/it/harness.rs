@@ -11,5 +11,8 @@ pub(crate) mod gateway;
 pub(crate) mod page;
 pub(crate) mod pair;
 pub(crate) mod raw;
+pub(crate) mod sleeper;
+pub(crate) mod stage;
 pub(crate) mod trino;
 pub(crate) mod wait;
+pub(crate) mod webhook;

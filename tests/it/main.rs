@@ -13,6 +13,7 @@
 
 mod admin;
 mod architecture;
+mod cold_start;
 mod commands;
 mod conformance;
 mod detached;
