@@ -30,7 +30,7 @@ MANY_ROWS = 200_000
 SEEN = "SELECT state, query FROM system.runtime.queries WHERE query NOT LIKE '%system.runtime%'"
 
 
-@pytest.fixture(scope="module", params=["435"])
+@pytest.fixture(scope="module", params=["483"])
 def trino(request):
     """A Trino that sleeps."""
     with started(lambda: SleepingTrino(request.param, WAIT)) as trino:
