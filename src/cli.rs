@@ -56,7 +56,7 @@ enum Command {
         #[arg(long)]
         url: String,
     },
-    /// Run a coordinator that speaks Trino's protocol without being one, until Ctrl-C.
+    /// Run a coordinator that speaks Trino's protocol without being one, until Ctrl-C or in the background.
     Simulator(simulator::Args),
 }
 
@@ -130,7 +130,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
             let tell = |url: &str| {
                 let _ = writeln!(io::stdout(), "a simulated coordinator at {url}");
             };
-            control()?.block_on(simulator::serve(args, tell))?;
+            control()?.block_on(simulator::run(args, tell))?;
             Ok(ExitCode::SUCCESS)
         }
     }

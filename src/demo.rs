@@ -4,12 +4,14 @@
 //! live counters and things to try; `demo --once` runs a client of its own, checks every answer and tells the story.
 //!
 //! It is a program around the gateway and no part of it: it starts `app` as `serve` does and then looks at it only
-//! from outside, over its ports. It deliberately plays no cold start: what sleeps stays asleep, and clients are told.
+//! from outside, over its ports. Who sleeps really does: there is no process until the gateway's `command` driver starts
+//! one, and none after the driver has stopped it. The demo itself starts none, and leaves none behind.
 
 mod board;
 mod client;
 mod counters;
 mod invitation;
+mod sleeper;
 mod stage;
 mod steps;
 mod story;
@@ -37,19 +39,23 @@ pub struct Args {
 /// Runs the demo on the current runtime; a story with a wrong answer is a failure.
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let logs = quiet()?;
-    let signals = Signals::of_the_process()?;
+    let mut signals = Signals::of_the_process()?;
     let stage = Stage::set(logs).await?;
     let mut out = io::stdout();
     invitation::introduce(&stage, &mut out)?;
     if args.once {
-        let told = story::tell(&stage, &mut out).await;
+        let told = tokio::select! {
+            told = story::tell(&stage, &mut out) => told,
+            // The story does not end by itself: what it started must be stopped.
+            _ = signals.next() => Err(anyhow::anyhow!("interrupted")),
+        };
         stage.leave().await;
         return Ok(if told? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
-    invitation::invite(&stage, &mut out)?;
     let stayed = stay(&stage, signals, &mut out).await;
-    writeln!(out, "\nLeaving: open exchanges may finish.")?;
+    let said = writeln!(out, "\nLeaving: open exchanges may finish.");
     stage.leave().await;
+    said?;
     stayed.map(|()| ExitCode::SUCCESS)
 }
 
@@ -62,8 +68,9 @@ fn wants_log() -> bool {
     std::env::var_os("RUST_LOG").is_some_and(|directives| !directives.is_empty())
 }
 
-/// Shows live counters until a signal comes.
+/// Says what to try and shows live counters until a signal comes.
 async fn stay(stage: &Stage, mut signals: Signals, out: &mut impl Write) -> anyhow::Result<()> {
+    invitation::invite(stage, out)?;
     let mut board = Board::new(io::stdout().is_terminal() && !wants_log());
     let mut ticks = tokio::time::interval(board.pace());
     loop {

@@ -35,6 +35,7 @@ pub(crate) mod spooled;
 pub(crate) mod statement;
 pub(crate) mod thread;
 pub(crate) mod ui;
+pub(crate) mod unavailable;
 pub(crate) mod upstream;
 pub(crate) mod waiting;
 pub(crate) mod watch;

@@ -7,7 +7,7 @@
 //! In reading order: [`options`] (what it is like), `listener` (connections that can be cut at any byte), `route`
 //! (all paths), `statement` and `chain` (the protocol's rules), `query` (what comes next), `plan` and `script` (what
 //! a statement means), `page`, `rows` and `body` (how it is written). `inspect`, `ui`, `login` and `spooling` are the
-//! other resources of a coordinator.
+//! other resources of a coordinator; `command` and [`detached`] are its process.
 //!
 //! It deliberately has no SQL engine, no workers, no HTTP/2, no TLS, no brotli and no lz4, and it writes its JSON by
 //! hand: a page of 16 MB costs it a few copies of a prebuilt block.
@@ -18,6 +18,7 @@ mod body;
 mod chain;
 pub mod command;
 mod coordinator;
+pub mod detached;
 mod dress;
 mod failure;
 mod hostile;
@@ -47,7 +48,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use command::{Args, serve};
+pub use command::{Args, run};
 pub use options::{Forwarded, Login, Options, Version};
 pub use seen::{Counts, Seen};
 

@@ -2,7 +2,7 @@
 //!
 //! Reading order: `headers`, `head` (what a page says about its query), `page` (the same from compressed bodies),
 //! `patch` (the URIs in a page made to point at the gateway), `uris` and `client_base` (which way, and where to),
-//! `marker`, then our own answers: `error`, `synthetic` (pages), `waiting_page`, `info`, `duration`.
+//! `marker`, then our own answers: `error`, `synthetic` (pages), `info`, `duration`.
 //!
 //! Nothing here does I/O, reads a clock or knows a backend's state; pages are walked, never parsed into a tree and
 //! never written anew.
@@ -18,7 +18,6 @@ pub mod page;
 pub mod patch;
 pub mod synthetic;
 pub mod uris;
-pub mod waiting_page;
 
 #[cfg(test)]
 mod samples;

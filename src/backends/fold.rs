@@ -103,7 +103,7 @@ impl Fold {
     fn take(&mut self, heard: Heard) -> Option<Done> {
         let now = Instant::now();
         match heard {
-            Heard::Outcome(outcome) => self.truth.probed(*outcome, now),
+            Heard::Outcome(outcome) => self.truth.probed(&outcome, now),
             Heard::Report(report) => self.truth.reported(report, now),
             Heard::Told(told) => self.truth.told(told, now),
             Heard::Order(Order::Mark { backend, mark, done }) => {

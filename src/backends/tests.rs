@@ -1,6 +1,7 @@
 //! Fold and probers at work against tiny servers: states are waited for, never times.
 
 mod coordinator;
+mod waking;
 
 use std::{future::Future, sync::Arc, time::Duration};
 

@@ -27,8 +27,10 @@ pub(super) struct Board {
 struct Row {
     backend: &'static str,
     group: &'static str,
-    is_up: bool,
+    state: &'static str,
     in_flight: u64,
+    waiting: u64,
+    resumes: u64,
     done: u64,
     refused: u64,
 }
@@ -68,33 +70,46 @@ impl Row {
         Self {
             backend,
             group,
-            is_up: counters.sum("gateway_backend_up", "backend", backend) > 0,
+            state: state(counters, group),
             in_flight: counters.in_flight(group),
+            waiting: counters.sum("gateway_resume_waiters", "routing_group", group),
+            resumes: counters.resumes(group),
             done: counters.sum("gateway_queries_total", "routing_group", group),
             refused: counters.sum("gateway_503_total", "routing_group", group),
         }
     }
+}
 
-    const fn state(self) -> &'static str {
-        if self.is_up { "awake" } else { "asleep" }
-    }
+/// The gateway's word for the group's one backend, in the words of the story.
+fn state(counters: &Counters, group: &str) -> &'static str {
+    let words = [
+        ("healthy", "awake"),
+        ("resuming", "waking"),
+        ("draining", "tired"),
+        ("unhealthy", "ill"),
+        ("inactive", "inactive"),
+    ];
+    let found = words.into_iter().find(|(state, _)| counters.is(group, state));
+    found.map_or("asleep", |(_, word)| word)
 }
 
 fn table(rows: [Row; 2], out: &mut impl Write) -> io::Result<()> {
     const ERASE: &str = "\x1b[K";
     writeln!(
         out,
-        "  {:<9}{:<8}{:<8}{:>10}{:>8}{:>9}{ERASE}",
-        "backend", "group", "state", "in flight", "done", "refused"
+        "  {:<9}{:<8}{:<8}{:>10}{:>9}{:>9}{:>8}{:>9}{ERASE}",
+        "backend", "group", "state", "in flight", "waiting", "resumes", "done", "refused"
     )?;
     for row in rows {
         writeln!(
             out,
-            "  {:<9}{:<8}{:<8}{:>10}{:>8}{:>9}{ERASE}",
+            "  {:<9}{:<8}{:<8}{:>10}{:>9}{:>9}{:>8}{:>9}{ERASE}",
             row.backend,
             row.group,
-            row.state(),
+            row.state,
             row.in_flight,
+            row.waiting,
+            row.resumes,
             row.done,
             row.refused
         )?;
@@ -104,8 +119,10 @@ fn table(rows: [Row; 2], out: &mut impl Write) -> io::Result<()> {
 
 fn plain(rows: [Row; 2], out: &mut impl Write) -> io::Result<()> {
     let words = rows.map(|row| {
-        let Row { backend, in_flight, done, refused, .. } = row;
-        format!("{backend} {}: in flight {in_flight}, done {done}, refused {refused}", row.state())
+        let Row { backend, state, in_flight, waiting, resumes, done, refused, .. } = row;
+        format!(
+            "{backend} {state}: in flight {in_flight}, waiting {waiting}, resumes {resumes}, done {done}, refused {refused}"
+        )
     });
     writeln!(out, "  {}", words.join("  |  "))?;
     out.flush()
@@ -124,7 +141,7 @@ mod tests {
     #[test]
     fn a_line_is_said_once_and_a_table_as_long_as_it_claims() {
         let mut plain = Board::new(false);
-        assert!(shown(&mut plain).contains("trino-b asleep: in flight 0, done 0, refused 0"));
+        assert!(shown(&mut plain).contains("trino-b asleep: in flight 0, waiting 0"));
         assert_eq!(shown(&mut plain), "");
         assert_eq!(shown(&mut Board::new(true)).lines().count(), LINES);
     }

@@ -35,7 +35,12 @@ pub(super) struct Answer {
 #[derive(Debug)]
 pub(super) struct Query {
     client: Client,
+    /// As the last page has it: a query that waited has another once it runs.
     pub(super) id: String,
+    /// The last page's word for where it stands.
+    pub(super) state: String,
+    /// The page that tells people about it.
+    pub(super) info: String,
     pub(super) next: Option<String>,
     pub(super) rows: Vec<Value>,
     /// Answers that carried rows.
@@ -94,10 +99,11 @@ impl Client {
     /// Posts a statement that must be accepted.
     pub(super) async fn start(&self, sql: &str) -> anyhow::Result<Query> {
         let page = self.post(sql).await?.page()?;
-        let id = page.get("id").and_then(Value::as_str).context("the first page has no id")?;
         let mut query = Query {
             client: self.clone(),
-            id: id.to_owned(),
+            id: String::new(),
+            state: String::new(),
+            info: String::new(),
             next: None,
             rows: Vec::new(),
             pages: 0,
@@ -142,13 +148,16 @@ impl Query {
     }
 
     fn take(&mut self, page: &Value) -> anyhow::Result<()> {
+        let text = |at: &str| page.pointer(at).and_then(Value::as_str).map(str::to_owned);
+        self.id = text("/id").context("a page has no id")?;
+        self.state = text("/stats/state").context("a page has no state")?;
+        self.info = text("/infoUri").context("a page has no infoUri")?;
         if let Some(rows) = page.get("data").and_then(Value::as_array) {
             self.rows.extend_from_slice(rows);
             self.pages += 1;
         }
-        let error = page.pointer("/error/errorName").and_then(Value::as_str);
-        self.error = error.map(str::to_owned);
-        self.next = page.get("nextUri").and_then(Value::as_str).map(str::to_owned);
+        self.error = text("/error/errorName");
+        self.next = text("/nextUri");
         let here = format!("{}/", self.client.base);
         let strays = self.next.as_ref().is_some_and(|next| !next.starts_with(&here));
         // Not the URI itself: its slug is as good as a password.

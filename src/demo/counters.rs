@@ -28,7 +28,12 @@ impl Counters {
 
     /// The sum of a family's samples that bear this label and value.
     pub(super) fn sum(&self, family: &str, label: &str, value: &str) -> u64 {
-        self.samples(family, label, value).map(whole).sum()
+        self.sum_of(family, &[(label, value)])
+    }
+
+    /// The same for several labels.
+    pub(super) fn sum_of(&self, family: &str, labels: &[(&str, &str)]) -> u64 {
+        self.samples(family, labels).map(whole).sum()
     }
 
     /// Queries of a group that have not ended.
@@ -36,17 +41,33 @@ impl Counters {
         self.sum("xtrinode_gateway_inflight_queries", "routing_group", group)
     }
 
+    /// Those of them in one state.
+    pub(super) fn in_flight_in(&self, group: &str, state: &str) -> u64 {
+        let labels = [("routing_group", group), ("state", state)];
+        self.sum_of("xtrinode_gateway_inflight_queries", &labels)
+    }
+
+    /// How often the gateway has woken a group.
+    pub(super) fn resumes(&self, group: &str) -> u64 {
+        self.sum("gateway_auto_resume_total", "routing_group", group)
+    }
+
+    /// Whether a group's one backend is in that state.
+    pub(super) fn is(&self, group: &str, state: &str) -> bool {
+        self.sum_of("gateway_backends", &[("routing_group", group), ("state", state)]) > 0
+    }
+
     fn samples<'a>(
         &'a self,
         family: &'a str,
-        label: &str,
-        value: &str,
+        labels: &[(&str, &str)],
     ) -> impl Iterator<Item = f64> + 'a {
-        let wanted = format!("{label}=\"{value}\"");
+        let wanted: Vec<String> =
+            labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
         self.0.lines().filter_map(move |line| {
             let (labels, sample) =
                 line.strip_prefix(family)?.strip_prefix('{')?.split_once("} ")?;
-            let bears = labels.split(',').any(|each| each == wanted);
+            let bears = wanted.iter().all(|label| labels.split(',').any(|each| each == label));
             bears.then(|| sample.trim().parse().ok()).flatten()
         })
     }
@@ -68,5 +89,6 @@ mod tests {
         let counters = Counters(page.to_owned());
         assert_eq!(counters.sum("a", "g", "x"), 5);
         assert_eq!(counters.sum("a", "g", "z"), 0);
+        assert_eq!(counters.sum_of("a", &[("g", "x"), ("s", "2")]), 3);
     }
 }

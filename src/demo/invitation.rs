@@ -6,20 +6,23 @@ use std::{
     net::SocketAddr,
 };
 
-use super::stage::{ASLEEP, ASLEEP_GROUP, AWAKE, AWAKE_GROUP, SCHEDULED_SOURCE, Stage};
+use super::stage::{AFTER_IDLE, ASLEEP, ASLEEP_GROUP, AWAKE, AWAKE_GROUP, SCHEDULED_SOURCE, Stage};
 
 /// Says who plays and where.
 pub(super) fn introduce(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
-    let (awake, asleep) = (stage.awake.addr(), stage.asleep);
+    let (awake, asleep) = (stage.awake.addr(), stage.sleeper.address);
     writeln!(out, "\nSluice: one gateway, two Trino coordinators, one of them asleep.\n")?;
     writeln!(out, "  clients connect to  {}", stage.url())?;
     writeln!(out, "  {AWAKE_GROUP:<6} -> {AWAKE}   awake, simulated, at http://{awake}")?;
     writeln!(out, "  {ASLEEP_GROUP:<6} -> {ASLEEP}   asleep: nothing listens at http://{asleep}")?;
     writeln!(
         out,
-        "\n  Waking comes with the cold start, which is not built yet: until then {ASLEEP}"
+        "\n  A statement whose source begins with `airflow` is for {ASLEEP_GROUP}: it waits while the gateway starts"
     )?;
-    writeln!(out, "  sleeps on, and its clients are told so in words.")?;
+    writeln!(
+        out,
+        "  {ASLEEP} as a process of its own, and {AFTER_IDLE} after the last one the process is gone again."
+    )?;
     if !stage.taken.is_empty() {
         let ports: Vec<String> = stage.taken.iter().map(u16::to_string).collect();
         writeln!(out, "  (Taken by others: {}; free ports stand in.)", ports.join(", "))?;
@@ -33,7 +36,13 @@ pub(super) fn invite(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "Try, in another terminal:\n")?;
     item(out, "a first page with curl; follow its nextUri", Statement { url: &url, more: "" })?;
     let sleeper = format!(" -i -H 'X-Trino-Source: {SCHEDULED_SOURCE}'");
-    item(out, "a statement for who sleeps: 503", Statement { url: &url, more: &sleeper })?;
+    item(
+        out,
+        "a statement for who sleeps: held 1 s, then QUEUED",
+        Statement { url: &url, more: &sleeper },
+    )?;
+    let client = format!("trino --server {url} --user me --source {SCHEDULED_SOURCE}");
+    item(out, "the same to its rows", format!("{client} --execute 'SELECT * FROM sim.rows(20)'"))?;
     let cli = format!("trino --server {url} --user me --execute 'SELECT * FROM sim.rows(20)'");
     item(out, "the Trino CLI", cli)?;
     item(out, "Python, after `pip install trino`", python(data))?;
@@ -46,6 +55,11 @@ pub(super) fn invite(stage: &Stage, out: &mut impl Write) -> io::Result<()> {
         out,
         "no new statements for a while",
         format!("sluice drain {AWAKE} --admin http://{admin}"),
+    )?;
+    item(
+        out,
+        "asleep until `sluice resume`: 503 in words",
+        format!("sluice suspend {ASLEEP_GROUP} --admin http://{admin}"),
     )?;
     writeln!(out, "RUST_LOG=info shows the gateway's own log. Ctrl-C ends it all.\n")
 }

@@ -1,4 +1,4 @@
-//! The stage of the demo: a coordinator that is awake, an address where one sleeps, and the gateway before both.
+//! The stage of the demo: a coordinator that is awake, one that sleeps, and the gateway before both.
 //!
 //! Everything listens on loopback only. The gateway takes its default ports where they are free and others where not.
 
@@ -9,12 +9,12 @@ use std::{
 };
 
 use anyhow::Context;
-use socket2::{Domain, Socket, Type};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 
 use crate::{
     app::{self, Addresses, App, StartError},
     config::{self, Loaded},
+    demo::sleeper::Sleeper,
     lifecycle::{Signal, Signals},
     simulator::{Options, Simulator},
     telemetry::logs::Logs,
@@ -28,6 +28,8 @@ pub(super) const AWAKE: &str = "trino-a";
 pub(super) const ASLEEP_GROUP: &str = "etl";
 /// The backend of that group.
 pub(super) const ASLEEP: &str = "trino-b";
+/// How long the sleeping group may be idle before it is put to sleep.
+pub(super) const AFTER_IDLE: &str = "3s";
 /// A source that the demo's rule sends to the sleeping group.
 pub(super) const SCHEDULED_SOURCE: &str = "airflow-nightly";
 
@@ -44,9 +46,7 @@ pub(super) struct Stage {
     /// Default ports that were taken.
     pub(super) taken: Vec<u16>,
     pub(super) awake: Simulator,
-    pub(super) asleep: SocketAddr,
-    /// Bound and never listening: connections are refused, and nobody else gets the port.
-    _reserved: Socket,
+    pub(super) sleeper: Sleeper,
     signals: mpsc::UnboundedSender<Signal>,
     running: JoinHandle<()>,
 }
@@ -58,20 +58,12 @@ impl Stage {
         let awake = Simulator::start(Options { bind, remember: 0, ..Options::default() })
             .await
             .context("cannot start a simulated coordinator")?;
-        let (reserved, asleep) = reserve().context("cannot reserve a port")?;
-        let app = start(&awake.url(), asleep, logs).await?;
+        let sleeper = Sleeper::new()?;
+        let app = start(&awake.url(), &sleeper, logs).await?;
         let addresses = app.addresses;
         let (signals, heard) = Signals::channel();
         let running = tokio::spawn(app.run(heard));
-        Ok(Self {
-            addresses,
-            taken: taken(addresses),
-            awake,
-            asleep,
-            _reserved: reserved,
-            signals,
-            running,
-        })
+        Ok(Self { addresses, taken: taken(addresses), awake, sleeper, signals, running })
     }
 
     /// Where Trino's clients connect.
@@ -89,20 +81,18 @@ impl Stage {
         format!("http://{}{path}", self.addresses.health)
     }
 
-    /// Drains the gateway, quickly, and stops the coordinator.
+    /// A path of the admin listener.
+    pub(super) fn admin_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addresses.admin)
+    }
+
+    /// Drains the gateway, quickly, and stops the coordinators.
     pub(super) async fn leave(self) {
         let _ = self.signals.send(Signal::Stop);
         let _ = tokio::time::timeout(PATIENCE, self.running).await;
+        self.sleeper.leave().await;
         self.awake.stop().await;
     }
-}
-
-/// An address at which connections are refused as long as the socket lives.
-fn reserve() -> std::io::Result<(Socket, SocketAddr)> {
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
-    let address = socket.local_addr()?.as_socket();
-    address.map(|address| (socket, address)).ok_or_else(|| std::io::Error::other("no IPv4 address"))
 }
 
 /// The default ports that are not in use.
@@ -113,11 +103,11 @@ fn taken(addresses: Addresses) -> Vec<u16> {
 }
 
 /// On default ports where they are free; on free ones if somebody was quicker.
-async fn start(awake: &str, asleep: SocketAddr, logs: Logs) -> anyhow::Result<App> {
-    let wanted = settings(available().await, awake, asleep)?;
+async fn start(awake: &str, sleeper: &Sleeper, logs: Logs) -> anyhow::Result<App> {
+    let wanted = settings(available().await, awake, sleeper)?;
     match app::start(wanted, None, logs.clone()).await {
         Err(StartError::Bind { .. }) => {
-            let wanted = settings(FREE_PORTS, awake, asleep)?;
+            let wanted = settings(FREE_PORTS, awake, sleeper)?;
             Ok(app::start(wanted, None, logs).await?)
         }
         started => Ok(started?),
@@ -135,8 +125,12 @@ async fn available() -> [u16; 4] {
     ports
 }
 
-fn settings(ports: [u16; 4], awake: &str, asleep: SocketAddr) -> anyhow::Result<Loaded> {
+fn settings(ports: [u16; 4], awake: &str, sleeper: &Sleeper) -> anyhow::Result<Loaded> {
     let [data, metrics, health, admin] = ports;
+    let asleep = sleeper.url();
+    // A list in JSON is one in YAML too.
+    let resume = serde_json::to_string(&sleeper.resume())?;
+    let suspend = serde_json::to_string(&sleeper.suspend())?;
     let text = format!(
         r#"
 data: {{ bind: "127.0.0.1:{data}" }}
@@ -145,12 +139,22 @@ health: {{ bind: "127.0.0.1:{health}", interval: 500ms }}
 admin: {{ bind: "127.0.0.1:{admin}" }}
 drain: {{ wait: 0s, deadline: 2s }}
 info: {{ environment: demo }}
+queries: {{ linger: 0s }}
 defaultRoutingGroup: {AWAKE_GROUP}
 routingGroups:
   - name: {AWAKE_GROUP}
     backends: [{{ name: {AWAKE}, url: "{awake}" }}]
   - name: {ASLEEP_GROUP}
-    backends: [{{ name: {ASLEEP}, url: "http://{asleep}" }}]
+    coldStart: {{ holdFor: 1s }}
+    suspend: {{ afterIdle: {AFTER_IDLE} }}
+    backends:
+      - name: {ASLEEP}
+        url: "{asleep}"
+        stats: {{ user: demo }}
+        resume:
+          command:
+            resume: {resume}
+            suspend: {suspend}
 rules:
   - {{ name: scheduled, when: {{ source: "airflow*" }}, routingGroup: {ASLEEP_GROUP} }}
 "#
@@ -165,14 +169,7 @@ mod tests {
 
     #[test]
     fn the_settings_are_good() {
-        let asleep = SocketAddr::from(([127, 0, 0, 1], 8091));
-        settings(DEFAULT_PORTS, "http://127.0.0.1:8090", asleep).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_reserved_port_refuses_connections() {
-        let (_reserved, address) = reserve().unwrap();
-        let refused = tokio::net::TcpStream::connect(address).await.unwrap_err();
-        assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+        let sleeper = Sleeper::new().unwrap();
+        settings(DEFAULT_PORTS, "http://127.0.0.1:8090", &sleeper).unwrap();
     }
 }

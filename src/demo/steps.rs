@@ -3,12 +3,15 @@
 //! A step is a sentence about what was seen, or an error about what should have been. Nothing here looks inside the
 //! gateway: pages, metrics and status codes are all it has.
 
+mod waking;
+
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::{
+    sync::Mutex,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -16,11 +19,12 @@ use tokio::{
 use super::{
     client::{Client, Query},
     counters::Counters,
-    stage::{ASLEEP, ASLEEP_GROUP, AWAKE, AWAKE_GROUP, SCHEDULED_SOURCE, Stage},
+    stage::{ASLEEP, ASLEEP_GROUP, AWAKE, AWAKE_GROUP, Stage},
 };
+use waking::{MANY, Waiter};
 
 /// What a busy machine may need to come to a state.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two looks at a state.
 const LOOK: Duration = Duration::from_millis(20);
 /// Queries that are open at the same time.
@@ -36,13 +40,14 @@ pub(super) struct Steps<'a> {
     gateway: Client,
     /// The coordinator itself, to compare with.
     direct: Client,
+    waiter: Mutex<Option<Waiter>>,
 }
 
 impl<'a> Steps<'a> {
     /// Connects nowhere yet.
     pub(super) fn new(stage: &'a Stage) -> anyhow::Result<Self> {
         let (gateway, direct) = (Client::new(stage.url())?, Client::new(stage.awake.url())?);
-        Ok(Self { stage, gateway, direct })
+        Ok(Self { stage, gateway, direct, waiter: Mutex::default() })
     }
 
     pub(super) async fn ready(&self) -> anyhow::Result<String> {
@@ -119,16 +124,6 @@ impl<'a> Steps<'a> {
         Ok(format!("Trino's own error came through untouched: {error}"))
     }
 
-    pub(super) async fn asleep(&self) -> anyhow::Result<String> {
-        let answer = self.gateway.named(SCHEDULED_SOURCE).post("SELECT 1").await?;
-        ensure!(answer.status == StatusCode::SERVICE_UNAVAILABLE, "it got {}", answer.status);
-        let seconds = answer.retry_after.context("the 503 has no Retry-After")?;
-        ensure!(answer.text.contains(ASLEEP_GROUP), "the 503 names no group: {}", answer.text);
-        let counted = self.counters().await?.in_flight(ASLEEP_GROUP);
-        ensure!(counted == 0, "{counted} refused queries still count");
-        Ok(format!("503, Retry-After {seconds} s, in words: \"{}\"", answer.text.trim()))
-    }
-
     pub(super) async fn stranger(&self) -> anyhow::Result<String> {
         let path = format!("/v1/statement/queued/{STRANGER}/y0/1");
         let answer = self.gateway.get(&path).await?;
@@ -140,13 +135,15 @@ impl<'a> Steps<'a> {
         let now = self.counters().await?;
         let ended = |status| now.sum("gateway_queries_total", "status", status);
         let told = (ended("ok"), ended("error"), ended("canceled"));
-        let wanted = (1 + AT_ONCE as u64, 1, 1);
+        let wanted = (2 + AT_ONCE as u64 + MANY as u64, 1, 1);
         ensure!(told == wanted, "ok, error, canceled: {told:?} instead of {wanted:?}");
         let refused = now.sum("gateway_503_total", "routing_group", ASLEEP_GROUP);
         ensure!(refused == 1, "{refused} refusals instead of 1");
+        let resumes = now.resumes(ASLEEP_GROUP);
+        ensure!(resumes == 2, "{resumes} resumes instead of 2");
         let (ok, error, canceled) = told;
         Ok(format!(
-            "metrics agree: {ok} ok, {error} failed, {canceled} canceled, {refused} refused"
+            "metrics agree: {ok} ok, {error} failed, {canceled} canceled, {refused} refused, {resumes} resumes"
         ))
     }
 
@@ -155,16 +152,24 @@ impl<'a> Steps<'a> {
     }
 
     async fn until_idle(&self) -> anyhow::Result<()> {
-        self.until("no query is in flight", |now| now.in_flight(AWAKE_GROUP) == 0).await
+        self.until("no query is in flight", |now| now.in_flight(AWAKE_GROUP) == 0).await?;
+        Ok(())
     }
 
-    /// Looks again until it is so.
-    async fn until(&self, what: &str, is_so: impl Fn(&Counters) -> bool) -> anyhow::Result<()> {
+    /// Looks again until it is so; what it saw then.
+    async fn until(
+        &self,
+        what: &str,
+        is_so: impl Fn(&Counters) -> bool,
+    ) -> anyhow::Result<Counters> {
         let looking = async {
-            while !is_so(&self.counters().await?) {
+            loop {
+                let now = self.counters().await?;
+                if is_so(&now) {
+                    return anyhow::Ok(now);
+                }
                 sleep(LOOK).await;
             }
-            anyhow::Ok(())
         };
         let late = || format!("waited {} s in vain until {what}", PATIENCE.as_secs());
         timeout(PATIENCE, looking).await.with_context(late)?

@@ -23,8 +23,13 @@ pub(super) async fn tell(stage: &Stage, out: &mut impl Write) -> anyhow::Result<
     story.step("Counted", steps.counted()).await?;
     story.step("Canceled", steps.canceled()).await?;
     story.step("Failed", steps.failed()).await?;
-    story.step("Asleep", steps.asleep()).await?;
     story.step("Stranger", steps.stranger()).await?;
+    story.step("Asleep", steps.asleep()).await?;
+    story.step("Queued", steps.queued()).await?;
+    story.step("Woken", steps.woken()).await?;
+    story.step("Slept", steps.slept()).await?;
+    story.step("Together", steps.together()).await?;
+    story.step("Held down", steps.held_down()).await?;
     story.step("Told", steps.metrics()).await?;
     let Story { told, wrong, .. } = story;
     let took = began.elapsed().as_secs_f64();

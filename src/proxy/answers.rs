@@ -1,28 +1,22 @@
 //! What Sluice answers by itself on the data port, and in whose words.
 //!
 //! Where Trino has an answer for the case, it is Trino's. `/v1/info` is always 200: JDBC since 477 asks it in a
-//! loop without a pause for 30 s while it gets 503. Nothing here asks or wakes a backend.
+//! loop without a pause for 30 s while it gets 503; those of the other paths are in `unavailable`. Nothing here asks or wakes a backend.
 
 use std::sync::Arc;
 
 use axum::{body::Body, response::Response};
-use http::{
-    HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, RETRY_AFTER},
-};
+use http::StatusCode;
 
 use crate::{
     lifecycle::Phase,
-    metrics::{Operation, Unavailable},
+    metrics::Operation,
     proxy::{core::Core, exchange::Exchange},
     trino::{
         error,
         info::{self, OurInfo, OurState},
     },
 };
-
-/// When nothing is known of when capacity comes, half a minute is what XTrinode tells its clients.
-pub(crate) const RETRY_AFTER_SECONDS: u32 = 30;
 
 /// The newest Trino that was tried; named where no backend has told its own version.
 const DEFAULT_VERSION: &str = "483";
@@ -45,34 +39,6 @@ pub(crate) fn no_such_path() -> Response {
 /// Trino's answer to a method that a path does not take.
 pub(crate) fn wrong_method() -> Response {
     text(StatusCode::METHOD_NOT_ALLOWED, "HTTP 405 Method Not Allowed")
-}
-
-/// 503 in words, with the reason where programs find it (observability.md 1.1).
-pub(crate) fn unavailable(
-    exchange: &Exchange,
-    group: &str,
-    reason: Unavailable,
-    why: &str,
-) -> Response {
-    exchange.account.unavailable(reason);
-    tracing::warn!(
-        event = "capacity_absent",
-        routing_group = group,
-        reason = reason.as_str(),
-        retry_after_s = RETRY_AFTER_SECONDS,
-        trace_id = exchange.trace.trace_id(),
-        "no capacity for a request"
-    );
-    let words = format!(
-        "{group}: {why}; retry in {RETRY_AFTER_SECONDS} s [trace {}]",
-        exchange.trace.trace_id()
-    );
-    let mut answer = Response::new(Body::from(words));
-    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain;charset=utf-8"));
-    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
-    answer.headers_mut().insert("x-gateway-reason", HeaderValue::from_static(reason.as_str()));
-    answer
 }
 
 /// `GET /v1/info`.

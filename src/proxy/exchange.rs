@@ -52,6 +52,8 @@ pub(crate) struct Exchange {
     pub(crate) adds_trace: bool,
     /// Whether the client named a trace.
     pub(crate) came_with_trace: bool,
+    /// Whether it would read a refusal as JSON.
+    pub(crate) wants_json: bool,
     /// Closed when the answer ends.
     pub(crate) account: Account,
 }

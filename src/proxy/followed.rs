@@ -27,7 +27,7 @@ use crate::{
         headers::clean_request,
         owner::{self, Owner},
         page::{Lens, PageBody},
-        resend,
+        resend, unavailable,
         upstream::Failure,
         waiting,
         watch::{Subject, Watch},
@@ -446,11 +446,11 @@ fn note(query: &Query, followed: &Followed, status: StatusCode) {
 
 fn nobody_to_ask(exchange: &Exchange) -> Response {
     let why = "the coordinator of this query cannot be told yet";
-    answers::unavailable(exchange, "query", Unavailable::NoBackend, why)
+    unavailable::answer(exchange, "query", Unavailable::NoBackend, why)
 }
 
 fn failed_page(core: &Core, exchange: &Exchange, backend: &Backend) -> Response {
     core.shared.metrics.error(ErrorKind::UpstreamBody, exchange.account.label());
     let why = "the coordinator of this query broke off in the middle of an answer";
-    answers::unavailable(exchange, backend.group.as_str(), Unavailable::NoBackend, why)
+    unavailable::answer(exchange, backend.group.as_str(), Unavailable::NoBackend, why)
 }

@@ -21,6 +21,7 @@ use crate::{
         answers,
         core::Core,
         exchange::Exchange,
+        unavailable,
         upstream::{Failure, Upstream},
     },
     snapshot::Backend,
@@ -210,7 +211,7 @@ pub(crate) async fn send(
 pub(crate) fn clean_answer(head: &mut http::response::Parts, patch: Option<&Patch>) {
     hop_by_hop(&mut head.headers);
     if head.status == StatusCode::SERVICE_UNAVAILABLE && !head.headers.contains_key(RETRY_AFTER) {
-        head.headers.insert(RETRY_AFTER, HeaderValue::from(answers::RETRY_AFTER_SECONDS));
+        head.headers.insert(RETRY_AFTER, HeaderValue::from(unavailable::USUAL_SECONDS));
     }
     let Some(patch) = patch else { return };
     for name in [LOCATION, WWW_AUTHENTICATE] {
@@ -250,7 +251,7 @@ pub(crate) fn failed(
         Failure::Unsendable(why) => answers::text(StatusCode::BAD_REQUEST, why),
         Failure::Connect(_) | Failure::Lost(_) => {
             core.shared.metrics.error(ErrorKind::UpstreamConnect, operation);
-            answers::unavailable(
+            unavailable::answer(
                 exchange,
                 group.as_str(),
                 Unavailable::NoBackend,

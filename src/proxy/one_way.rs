@@ -11,11 +11,11 @@ use http::{Request, uri::PathAndQuery};
 use crate::{
     metrics::Unavailable,
     proxy::{
-        answers,
         core::Core,
         exchange::Exchange,
         forward::{self, Page, Plan},
         headers::clean_request,
+        unavailable,
         upstream::Failure,
     },
     snapshot::{Backend, BackendState},
@@ -29,7 +29,7 @@ pub(crate) async fn forward(
 ) -> Response {
     let nobody = Arc::clone(&exchange);
     forward_or(core, exchange, request, move || {
-        answers::unavailable(&nobody, "gateway", Unavailable::NoBackend, "no running coordinator")
+        unavailable::answer(&nobody, "gateway", Unavailable::NoBackend, "no running coordinator")
     })
     .await
 }

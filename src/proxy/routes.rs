@@ -22,7 +22,7 @@ use crate::{
         answers,
         core::Core,
         exchange::{Account, Exchange},
-        followed, oauth2, one_way, spooled, statement, ui, waiting,
+        followed, oauth2, one_way, spooled, statement, ui, unavailable, waiting,
     },
     telemetry::context::{RequestId, TraceContext},
     trino::{
@@ -197,6 +197,7 @@ pub(crate) fn open(
         adds_trace: !came_with_trace
             && (config.telemetry.generate_when_absent || continued.is_some()),
         came_with_trace,
+        wants_json: unavailable::wants_json(headers),
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
         base,
         marker,

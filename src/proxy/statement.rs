@@ -372,7 +372,7 @@ async fn kill(
     target: QueryId,
 ) -> Response {
     exchange.account.operation(Operation::QueryKill);
-    if let Some(answer) = waiting::kill::of_waiting(&core, &exchange, target, asked, &body) {
+    if let Some(answer) = waiting::kill::of_waiting(&core, &exchange, target, asked) {
         return answer;
     }
     let present = core.shared.table.present_id(target);

@@ -22,15 +22,17 @@ use crate::{
         exchange::Exchange,
         oauth2, one_way,
         owner::{self, Owner},
-        waiting,
+        waiting::is_ours,
     },
     snapshot::{Backend, BackendState},
 };
 
 pub(crate) mod assets;
 pub(crate) mod cookies;
+mod html;
 mod listing;
 pub(crate) mod location;
+pub(crate) mod waiting;
 mod way;
 
 pub(crate) use assets::Assets;
@@ -49,7 +51,7 @@ pub(crate) async fn page(
     mut request: Request<Body>,
 ) -> Response {
     exchange.account.operation(Operation::Ui);
-    if let Some(waiting) = waiting(&core, request.uri()) {
+    if let Some(waiting) = one_that_waits(&core, request.uri()) {
         return see(&format!("{}/_gateway/queries/{waiting}", exchange.base.prefix));
     }
     if let Some(only) = only(&exchange) {
@@ -70,9 +72,9 @@ pub(crate) async fn page(
 }
 
 /// The statement that a page asks for, if it waits.
-fn waiting(core: &Core, uri: &Uri) -> Option<QueryId> {
+fn one_that_waits(core: &Core, uri: &Uri) -> Option<QueryId> {
     let id = query_id_of(uri.path(), uri.query())?;
-    (waiting::is_ours(id) && core.shared.table.present_id(id) == id).then_some(id)
+    (is_ours(id) && core.shared.table.present_id(id) == id).then_some(id)
 }
 
 /// Answers `/_gateway/ui`: the list, wherever one comes from.
@@ -223,7 +225,7 @@ fn see(path: &str) -> Response {
     let mut answer = Response::new(Body::empty());
     *answer.status_mut() = StatusCode::SEE_OTHER;
     answer.headers_mut().insert(LOCATION, location);
-    listing::keep_referer(answer.headers_mut());
+    html::keep_referer(answer.headers_mut());
     answer
 }
 

@@ -17,10 +17,10 @@ use crate::{
     config::model::ColdStartMode,
     metrics::{ErrorKind, QueryStatus, ResumeOutcome, RoutingError, Unavailable},
     proxy::{
-        answers,
         core::Core,
         exchange::Exchange,
         statement::{self, asked::Asked},
+        unavailable,
     },
     queries::{
         GaveUp, Guest, Lease, Turn, Waiting, Why,
@@ -79,7 +79,7 @@ pub(crate) fn not_waited_for(
     if asked.transaction.is_some() {
         core.shared.metrics.error(ErrorKind::Capacity, exchange.account.label());
         let words = "the coordinator of this transaction is not running";
-        return answers::unavailable(exchange, group.name.as_str(), Unavailable::NoBackend, words);
+        return unavailable::answer(exchange, group.name.as_str(), Unavailable::NoBackend, words);
     }
     error::nobody_named().map(Body::new)
 }
@@ -280,7 +280,7 @@ fn turned_away(
     }
     core.shared.metrics.routing_error(RoutingError::NoBackend);
     core.shared.metrics.error(ErrorKind::Capacity, exchange.account.label());
-    answers::unavailable(exchange, group.name.as_str(), reason, words)
+    unavailable::answer(exchange, group.name.as_str(), reason, words)
 }
 
 /// The answer to a POST whose statement waits no more.

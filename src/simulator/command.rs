@@ -1,9 +1,12 @@
-//! `sluice simulator`: a coordinator in a process of its own, until Ctrl-C.
+//! `sluice simulator`: a coordinator in a process of its own, until Ctrl-C, or in the background until it is stopped.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
+use super::detached::{self, DetachError};
 use super::options::{Forwarded, Login, Options, Version};
 use super::{Simulator, script};
 
@@ -37,6 +40,18 @@ pub struct Args {
     /// Largest size of a request's headers in bytes; above it 431
     #[arg(long, default_value_t = 8192)]
     pub max_header_bytes: usize,
+    /// Run in the background: return as soon as it listens, or at once if a simulator is there already
+    #[arg(long)]
+    pub detach: bool,
+    /// In the background, end when nobody has asked for anything for so long
+    #[arg(long, default_value = "30m", value_parser = parse_duration)]
+    pub unused_for: Duration,
+    /// Stop the one in the background at this address, such as http://127.0.0.1:8090; nothing there is fine too
+    #[arg(long, value_name = "URL", conflicts_with_all = ["detach", "bind"])]
+    pub stop: Option<String>,
+    /// What `--detach` tells the process that it starts.
+    #[arg(long, hide = true)]
+    pub detached: bool,
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -61,16 +76,49 @@ impl From<Args> for Options {
             max_header_bytes: args.max_header_bytes,
             // Nobody can ask a process what it saw.
             remember: 0,
+            quit: args.detached.then(CancellationToken::new),
             ..Self::default()
         }
     }
 }
 
-/// Runs a simulator until Ctrl-C, after telling its address by `tell`.
-pub async fn serve(args: Args, tell: impl FnOnce(&str)) -> std::io::Result<()> {
-    let simulator = Arc::new(Simulator::start(args.into()).await?);
+/// Why `sluice simulator` failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// It cannot listen.
+    #[error(transparent)]
+    Listen(#[from] std::io::Error),
+    /// The one in the background.
+    #[error(transparent)]
+    Background(#[from] DetachError),
+}
+
+/// Carries out `sluice simulator`; where one listens, its address is told by `tell`.
+pub async fn run(args: Args, tell: impl FnOnce(&str)) -> Result<(), CommandError> {
+    if let Some(url) = &args.stop {
+        return Ok(detached::stop(url).await?);
+    }
+    if args.detach {
+        tell(&detached::begin(args.bind).await?);
+        return Ok(());
+    }
+    Ok(serve(args, tell).await?)
+}
+
+/// Runs a simulator until Ctrl-C, or in the background until it is told to end or forgotten.
+async fn serve(args: Args, tell: impl FnOnce(&str)) -> std::io::Result<()> {
+    let unused_for = args.unused_for;
+    let options: Options = args.into();
+    let quit = options.quit.clone();
+    let simulator = Arc::new(Simulator::start(options).await?);
     tell(&simulator.url());
-    tokio::signal::ctrl_c().await?;
+    match quit {
+        None => tokio::signal::ctrl_c().await?,
+        Some(quit) => tokio::select! {
+            () = quit.cancelled() => detached::last_word().await,
+            () = detached::unused(&simulator, unused_for) => {}
+        },
+    }
     simulator.stop().await;
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(super) struct Failure {
 }
 
 /// Codes that the simulator can play; a code's range says its type.
-const ERRORS: [(&str, u32); 37] = [
+const ERRORS: [(&str, u32); 39] = [
     ("GENERIC_USER_ERROR", 0),
     ("SYNTAX_ERROR", 1),
     ("ABANDONED_QUERY", 2),
@@ -30,6 +30,7 @@ const ERRORS: [(&str, u32); 37] = [
     ("NOT_IN_TRANSACTION", 21),
     ("TRANSACTION_ALREADY_ABORTED", 22),
     ("INCOMPATIBLE_CLIENT", 27),
+    ("INVALID_PROCEDURE_ARGUMENT", 30),
     ("QUERY_REJECTED", 31),
     ("QUERY_TEXT_TOO_LARGE", 35),
     ("ADMINISTRATIVELY_KILLED", 38),
@@ -37,6 +38,7 @@ const ERRORS: [(&str, u32); 37] = [
     ("SCHEMA_NOT_FOUND", 45),
     ("TABLE_NOT_FOUND", 46),
     ("COLUMN_NOT_FOUND", 47),
+    ("INVALID_ARGUMENTS", 76),
     ("GENERIC_INTERNAL_ERROR", 65536),
     ("TOO_MANY_REQUESTS_FAILED", 65537),
     ("PAGE_TRANSPORT_TIMEOUT", 65540),

@@ -3,6 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 /// The Trino that is played.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Version {
@@ -70,6 +72,8 @@ pub struct Options {
     pub remember: usize,
     /// The suffix of its query ids until the first restart; random unless set.
     pub coordinator_id: Option<String>,
+    /// Cancelled by `DELETE /sim/process`, a path that is there only with this.
+    pub quit: Option<CancellationToken>,
 }
 
 impl Default for Options {
@@ -88,6 +92,7 @@ impl Default for Options {
             max_header_bytes: 8 * 1024,
             remember: 10_000,
             coordinator_id: None,
+            quit: None,
         }
     }
 }

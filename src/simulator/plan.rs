@@ -159,11 +159,7 @@ impl Plan {
             "DEALLOCATE" => self.deallocate(words.raw(2), headers),
             "EXECUTE" if words.nth(1) == "IMMEDIATE" => self.execute_immediate(statement, headers),
             "EXECUTE" => self.execute(words.raw(1), statement, headers),
-            "CALL" if sql::is_kill_query(statement) => {
-                let message = sql::message(statement);
-                let kill = sql::query_id(statement).map(|id| Action::Kill(id, message));
-                self.act("CALL", kill.unwrap_or(Action::None));
-            }
+            "CALL" if sql::is_kill_query(statement) => self.kill(statement),
             first if QUERIES.contains(&first) => self.query(statement, &words),
             first if UPDATES.contains(&first) => self.update(first, &words),
             "" => self.refuse_syntax("<EOF>"),
@@ -179,6 +175,29 @@ impl Plan {
     fn act(&mut self, kind: &'static str, action: Action) {
         self.update = Some((kind, None));
         self.action = action;
+    }
+
+    fn kill(&mut self, call: &str) {
+        let mut arguments = sql::kill_arguments(call);
+        let mut take = |wanted| {
+            let at = arguments.iter().position(|(name, _)| name == wanted)?;
+            Some(arguments.swap_remove(at).1)
+        };
+        let refused = match take("query_id") {
+            None => {
+                let words = "line 1:1: Required procedure argument 'QUERY_ID' is missing";
+                Failure::new("INVALID_ARGUMENTS", words).at(1, 1)
+            }
+            Some(None) => bad_argument("query_id cannot be null"),
+            Some(Some(id)) if id.is_empty() => bad_argument("id is empty"),
+            Some(Some(id)) if !id.bytes().all(is_of_an_id) => {
+                bad_argument(&format!("Invalid queryId {id}"))
+            }
+            Some(Some(id)) => {
+                return self.act("CALL", Action::Kill(id, take("message").flatten()));
+            }
+        };
+        self.refused = Some(refused);
     }
 
     fn change(&mut self, kind: &'static str, header: &'static str, value: &str) {
@@ -303,4 +322,12 @@ impl Plan {
             _ => None,
         }
     }
+}
+
+fn bad_argument(words: &str) -> Failure {
+    Failure::new("INVALID_PROCEDURE_ARGUMENT", words)
+}
+
+fn is_of_an_id(byte: u8) -> bool {
+    byte == b'_' || byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }

@@ -46,6 +46,7 @@ async fn route(coordinator: &Coordinator, request: &Request, base: &Base) -> Out
             Err(refusal) => (*refusal).into(),
         },
         ["v1", rest @ ..] => node(coordinator, method, rest).into(),
+        ["sim", "process"] => process(coordinator, method).into(),
         ["oauth2" | "sim", rest @ ..] => oauth2(coordinator, request, rest, base).await.into(),
         [""] => answer::see_other(&format!("{}/ui/", base.url())).into(),
         ["ui", ..] => ui::answer(coordinator, request, base).into(),
@@ -76,6 +77,18 @@ fn node(coordinator: &Coordinator, method: &Method, parts: &[&str]) -> Answer {
             coordinator.segments.acknowledge(id)
         }
         _ => answer::no_such_path(),
+    }
+}
+
+/// The process that a detached simulator is: it can be asked to end.
+fn process(coordinator: &Coordinator, method: &Method) -> Answer {
+    match &coordinator.options.quit {
+        None => answer::no_such_path(),
+        Some(_) if method != Method::DELETE => answer::not_allowed("DELETE"),
+        Some(quit) => {
+            quit.cancel();
+            answer::empty(StatusCode::NO_CONTENT)
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The little of SQL that the simulator understands: words, comments, and which query a `kill_query` means.
+//! The little of SQL that the simulator understands: words, comments, and what a `kill_query` is called with.
 
 /// The words of a statement without comments.
 #[derive(Debug)]
@@ -85,26 +85,31 @@ pub(super) fn is_kill_query(statement: &str) -> bool {
     statement.to_ascii_lowercase().contains("kill_query")
 }
 
-/// The first query id in a text.
-pub(super) fn query_id(text: &str) -> Option<String> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .find(|word| is_query_id(word))
-        .map(str::to_owned)
+/// What a `kill_query` is called with: the id, and the message if there is one. NULL is no text.
+pub(super) fn kill_arguments(call: &str) -> Vec<(String, Option<String>)> {
+    let list = call.split_once('(').map_or("", |(_, list)| list);
+    let list = list.rsplit_once(')').map_or(list, |(list, _)| list);
+    let named = |(place, argument): (usize, &str)| {
+        let (name, value) = match argument.split_once("=>") {
+            Some((name, value)) => (name.trim().to_ascii_lowercase(), value),
+            None => {
+                (["query_id", "message"].get(place).copied().unwrap_or_default().into(), argument)
+            }
+        };
+        let value = value.trim().strip_prefix('\'').and_then(|value| value.strip_suffix('\''));
+        (name, value.map(|value| value.replace("''", "'")))
+    };
+    arguments(list).into_iter().enumerate().map(named).collect()
 }
 
-/// The last string literal of a `kill_query`, if it is not the id: the message.
-pub(super) fn message(call: &str) -> Option<String> {
-    let message = call.rsplit('\'').nth(1)?;
-    (!is_query_id(message)).then(|| message.to_owned())
-}
-
-/// Whether a word has the shape `YYYYMMDD_HHMMSS_NNNNN_ccccc`.
-pub(super) fn is_query_id(word: &str) -> bool {
-    let lengths = [8, 6, 5, 5];
-    let parts: Vec<&str> = word.split('_').collect();
-    parts.len() == lengths.len()
-        && parts.iter().zip(lengths).all(|(part, length)| part.len() == length)
-        && parts.iter().take(3).all(|part| part.bytes().all(|b| b.is_ascii_digit()))
+/// Splits at the commas that stand in no literal; a list without words is empty.
+fn arguments(list: &str) -> Vec<&str> {
+    let mut is_quoted = false;
+    let at_comma = |character| {
+        is_quoted ^= character == '\'';
+        character == ',' && !is_quoted
+    };
+    list.split(at_comma).filter(|argument| !argument.trim().is_empty()).collect()
 }
 
 /// N of `sim.rows(N)`.
@@ -129,12 +134,27 @@ mod tests {
     }
 
     #[test]
-    fn a_query_id_is_found() {
-        let id = "20241030_150409_00000_zhg55";
-        let call = format!("CALL system.runtime.kill_query(query_id => '{id}', message => 'x')");
-        assert!(is_kill_query(&call));
-        assert_eq!(query_id(&call).as_deref(), Some(id));
-        assert_eq!(query_id("kill_query('20200416_blah')"), None);
+    fn a_kill_is_taken_apart() {
+        let call = "CALL system.runtime.kill_query(query_id => 'x', message => NULL)";
+        assert!(is_kill_query(call));
+        for (call, expected) in [
+            ("kill_query('i')", vec![("query_id", Some("i"))]),
+            (
+                "kill_query ( 'i' , 'a, ''b''' )",
+                vec![("query_id", Some("i")), ("message", Some("a, 'b'"))],
+            ),
+            (
+                "kill_query(Message => 'm', query_id=>'i')",
+                vec![("message", Some("m")), ("query_id", Some("i"))],
+            ),
+            ("kill_query('i', NULL)", vec![("query_id", Some("i")), ("message", None)]),
+            ("kill_query()", vec![]),
+        ] {
+            let found = kill_arguments(call);
+            let found: Vec<_> =
+                found.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+            assert_eq!(found, expected, "{call}");
+        }
     }
 
     #[test]

@@ -107,4 +107,9 @@ impl fmt::Debug for GroupLive {
 pub trait Demand: Send + Sync + fmt::Debug {
     /// What scalers are told: in-flight, unmet and lingering demand.
     fn demand(&self, group: &GroupName) -> u64;
+
+    /// Whether a statement waits that no coordinator has taken yet, and its client with it.
+    fn waits(&self, _: &GroupName) -> bool {
+        false
+    }
 }

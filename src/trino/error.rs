@@ -3,10 +3,8 @@
 //! Clients show such a text to their users as it is, so the words say what to do. Errors that end a query inside a
 //! 200 page are in `synthetic`.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
@@ -52,14 +50,6 @@ pub fn nobody_named() -> Response<Full<Bytes>> {
     response
 }
 
-/// 503 with `Retry-After` in whole seconds, at least one: no capacity now.
-pub fn unavailable(words: &str, retry_after: Duration) -> Response<Full<Bytes>> {
-    let mut response = text(StatusCode::SERVICE_UNAVAILABLE, words);
-    let seconds = retry_after.as_secs().max(1);
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests {
@@ -86,11 +76,9 @@ mod tests {
     }
 
     #[test]
-    fn unavailable_says_when_to_come_back() {
-        let response = unavailable("no backend of 'étl' is ready", Duration::from_millis(200));
-        assert_eq!(response.status(), 503);
-        assert_eq!(response.headers()["retry-after"], "1");
+    fn words_that_are_not_ascii_say_so() {
+        let response = text(StatusCode::NOT_FOUND, "no group 'étl'");
         assert_eq!(response.headers()["content-type"], "text/plain;charset=utf-8");
-        assert_eq!(body(response), "Error 503 Service Unavailable: no backend of 'étl' is ready");
+        assert_eq!(body(response), "Error 404 Not Found: no group 'étl'");
     }
 }

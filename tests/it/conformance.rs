@@ -9,6 +9,7 @@
 mod chain;
 mod ends;
 mod http;
+mod kills;
 mod node;
 mod session;
 mod target;
@@ -39,7 +40,9 @@ fn all(target: &Target) -> Vec<(&'static str, Check)> {
             last_token_again older_tokens final_page_again long_poll long_poll_of_a_finished_query
             statement_without_rows written_rows;
         ends: syntax_error analysis_error cancel cancel_before_the_first_poll killed_by_verb preempted
-            deleted_by_id killed_by_sql kill_of_nobody partial_cancel;
+            deleted_by_id partial_cancel;
+        kills: first_page_is_ours canceled_page_is_ours kill_of_the_running kill_of_the_ended kill_of_nobody
+            kill_of_the_unpolled kill_with_bad_arguments;
         http: unknown_queries no_user empty_statement wrong_methods unknown_paths compression headers
             heartbeat head_statement host_decides forwarded_headers standard_forwarded;
         node: info info_state status home ui query_resource no_shutdown;

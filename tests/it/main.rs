@@ -16,6 +16,7 @@ mod architecture;
 mod cold_start;
 mod commands;
 mod conformance;
+mod detached;
 mod drain;
 mod failover;
 mod harness;

@@ -103,17 +103,19 @@ class Coordinators:
         self._folder = Path(tempfile.mkdtemp(prefix=f"trino-{version}-"))
         self._process = None
 
-    def start(self):
-        """Starts the JVM without waiting for it."""
-        log = open(self._folder / "log", "ab")
+    def command(self):
+        """What runs the JVM; it ends when its standard input does."""
         command = [
             self.java, "-Xmx1500m", *FRUGAL, *RELEASES[self.version].flags, f"-Djava.io.tmpdir={self._folder}",
             "-cp", self.class_path, "Fixture", *self._arguments,
         ]
-        # The JVM ends when its standard input does, so it never outlives us.
-        self._process = subprocess.Popen(
-            [str(word) for word in command], stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder
-        )
+        return [str(word) for word in command]
+
+    def start(self):
+        """Starts the JVM without waiting for it."""
+        log = open(self._folder / "log", "ab")
+        # We hold the other end, so it never outlives us.
+        self._process = subprocess.Popen(self.command(), stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder)
         log.close()
         return self
 

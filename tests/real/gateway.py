@@ -21,9 +21,12 @@ SAMPLE = re.compile(r"^(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
 
 
 class Gateway:
-    """A running gateway; `backends` are the entries of its one routing group."""
+    """A running gateway; `backends` are the entries of its one routing group, of which so many are `asleep` at first.
 
-    def __init__(self, backends):
+    `group` are more keys of the group, and `settings` of the whole configuration.
+    """
+
+    def __init__(self, backends, group=None, asleep=0, **settings):
         self.port, metrics, health, admin = wire.free_ports(4)
         self.url = f"http://127.0.0.1:{self.port}"
         self._metrics = f"http://127.0.0.1:{metrics}/metrics"
@@ -35,11 +38,13 @@ class Gateway:
             "admin": {"bind": f"127.0.0.1:{admin}"},
             "health": {"bind": f"127.0.0.1:{health}", "interval": "500ms"},
             "drain": {"wait": "100ms", "deadline": "5s"},
-            "routingGroups": [{"name": "real", "backends": backends}],
+            "routingGroups": [{"name": "real", "backends": backends, **(group or {})}],
+            **settings,
         }
         # JSON is YAML too.
         self._config = self._folder / "sluice.yaml"
         self._config.write_text(json.dumps(config, indent=2))
+        self._awake = len(backends) - asleep
         self._process = None
 
     def __enter__(self):
@@ -72,15 +77,12 @@ class Gateway:
             time.sleep(0.05)
 
     def _is_ready(self):
-        """Whether it takes queries: its own word, and each of its backends seen healthy (a replica is ready without)."""
+        """Whether it takes queries: its own word, and each backend that is awake seen healthy (a replica is ready without)."""
         try:
             ready = wire.exchange("GET", self._ready)[0] == 200
-            return ready and self.samples("gateway_backend_up") == self._backend_count()
+            return ready and self.samples("gateway_backend_up") == self._awake
         except OSError:
             return False
-
-    def _backend_count(self):
-        return len(json.loads(self._config.read_text())["routingGroups"][0]["backends"])
 
     def samples(self, name):
         """The sum of a metric over all its labels."""

@@ -123,17 +123,17 @@ def ran(row):
 
 
 def clients(version, installed, python):
-    """The official Python client, as two rows: directly, which is the reference, and through the gateway."""
-    doors = [Row(f"python client, Trino {version}, direct"), Row(f"python client, Trino {version}, through sluice")]
-    total = measured("python client", lambda row: run_clients(row, version, installed, python, doors))
+    """The official Python client: directly, which is the reference, through the gateway, and through cold starts."""
+    rows = {way: Row(f"python client, Trino {version}, {way}") for way in ("direct", "through sluice", "cold start")}
+    total = measured("python client", lambda row: run_clients(row, version, installed, python, rows))
     if total.notes:
-        for door in doors:
-            door.failed, door.skipped, door.notes = total.failed, total.skipped, total.notes
-    return doors
+        for row in rows.values():
+            row.failed, row.skipped, row.notes = total.failed, total.skipped, total.notes
+    return rows.values()
 
 
-def run_clients(row, version, installed, python, doors):
-    """Runs pytest for one release and sorts its cases into the two rows."""
+def run_clients(row, version, installed, python, rows):
+    """Runs pytest for one release and sorts its cases into their rows."""
     installed.result()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
@@ -143,9 +143,16 @@ def run_clients(row, version, installed, python, doors):
         if not report.exists():
             raise RuntimeError(f"pytest ended with status {status}")
         for case in xml.parse(report).iter("testcase"):
-            count_case(doors["direct" not in case.get("name")], case)
-    if status != 0 and not any(door.failed for door in doors):
+            count_case(rows[way_of(case)], case)
+    if status != 0 and not any(row.failed for row in rows.values()):
         raise RuntimeError(f"pytest ended with status {status}")
+
+
+def way_of(case):
+    """Which row a case belongs to."""
+    if "cold_start" in case.get("classname"):
+        return "cold start"
+    return "direct" if "direct" in case.get("name") else "through sluice"
 
 
 def count_case(row, case):

@@ -1,4 +1,4 @@
-//! The query that a `CALL system.runtime.kill_query(…)` is about.
+//! The query that a `CALL system.runtime.kill_query(…)` is about, and what its client is told.
 //!
 //! Only a literal that the call itself names counts: not an id in its message, in a comment, or in the text of
 //! another statement. Whether the caller may kill is Trino's to say.
@@ -11,62 +11,36 @@ use crate::ids::QueryId;
 
 /// Gives the id that the statement kills; `catalog` and `schema` are the session's.
 pub fn kill_query(sql: &str, catalog: Option<&str>, schema: Option<&str>) -> Option<QueryId> {
+    let id = read(sql, catalog, schema, |tokens| argument(tokens, 0))?;
+    QueryId::parse(&id)
+}
+
+/// Gives what the statement wants the killed query's client to be told: a literal, or nothing.
+pub fn kill_message(sql: &str, catalog: Option<&str>, schema: Option<&str>) -> Option<String> {
+    read(sql, catalog, schema, |tokens| argument(tokens, 1))
+}
+
+/// Reads the arguments of a statement that is a `kill_query`.
+fn read<T>(
+    sql: &str,
+    catalog: Option<&str>,
+    schema: Option<&str>,
+    arguments: impl FnOnce(Lexer<'_>) -> Option<T>,
+) -> Option<T> {
     let mut tokens = Lexer::new(beginning(sql));
     let first = tokens.next()?;
     if first.is("CALL") {
-        return called(tokens, catalog, schema);
+        return names_kill_query(&mut tokens, catalog, schema).then(|| arguments(tokens)).flatten();
     }
     // Clients that bind parameters send every statement as EXECUTE IMMEDIATE '…'.
     if first.is("EXECUTE") && tokens.next()?.is("IMMEDIATE") {
         let Some(Token::Text(text)) = tokens.next() else { return None };
         let inner = literal(text);
         let mut tokens = Lexer::new(&inner);
-        return tokens.next()?.is("CALL").then(|| called(tokens, catalog, schema)).flatten();
+        let is_kill = tokens.next()?.is("CALL") && names_kill_query(&mut tokens, catalog, schema);
+        return is_kill.then(|| arguments(tokens)).flatten();
     }
     None
-}
-
-/// Gives the message of a call that `kill_query` has recognised, if it is a literal.
-pub fn kill_message(sql: &str) -> Option<String> {
-    let mut tokens = Lexer::new(beginning(sql));
-    if tokens.next()?.is("EXECUTE") {
-        tokens.next()?;
-        let Token::Text(text) = tokens.next()? else { return None };
-        let inner = literal(text);
-        let mut tokens = Lexer::new(&inner);
-        return tokens.next()?.is("CALL").then(|| message(tokens)).flatten();
-    }
-    message(tokens)
-}
-
-/// Reads the arguments after the call's name: the second one, or the one named `message`.
-fn message(mut tokens: Lexer<'_>) -> Option<String> {
-    while tokens.next()? != Token::Sign('(') {}
-    let mut place = 0_usize;
-    loop {
-        let mut ahead = tokens.clone();
-        let name = match ahead.next()? {
-            Token::Word(name) | Token::Quoted(name) => Some(name),
-            _ => None,
-        };
-        let name = name.filter(|_| ahead.next() == Some(Token::Arrow));
-        if name.is_some() {
-            tokens = ahead;
-        }
-        if name.map_or(place == 1, |name| name.eq_ignore_ascii_case("message")) {
-            return match tokens.next()? {
-                Token::Text(text) => Some(literal(text).into_owned()),
-                _ => None,
-            };
-        }
-        skip_value(&mut tokens)?;
-        place += 1;
-    }
-}
-
-/// After `CALL`.
-fn called(mut tokens: Lexer<'_>, catalog: Option<&str>, schema: Option<&str>) -> Option<QueryId> {
-    names_kill_query(&mut tokens, catalog, schema).then(|| argument(tokens)).flatten()
 }
 
 /// Reads the procedure's name and the parenthesis after it; tells whether it is `system.runtime.kill_query`.
@@ -96,29 +70,29 @@ fn names_kill_query(tokens: &mut Lexer<'_>, catalog: Option<&str>, schema: Optio
         .all(|(part, wanted)| part.is_some_and(|part| part.eq_ignore_ascii_case(wanted)))
 }
 
-/// Reads the arguments: the first one, or the one named `query_id`.
-fn argument(mut tokens: Lexer<'_>) -> Option<QueryId> {
-    loop {
-        let first = tokens.next()?;
-        if let Token::Text(id) = first {
-            return alone(&mut tokens, id);
-        }
-        let (Token::Word(name) | Token::Quoted(name)) = first else { return None };
-        if tokens.next()? != Token::Arrow {
-            return None;
-        }
-        if name.eq_ignore_ascii_case("query_id") {
-            let Token::Text(id) = tokens.next()? else { return None };
-            return alone(&mut tokens, id);
+/// The parameters of the procedure, in their order.
+const PARAMETERS: [&str; 2] = ["query_id", "message"];
+
+/// Reads the literal that stands for a parameter, by its place or by its name.
+fn argument(mut tokens: Lexer<'_>, wanted: usize) -> Option<String> {
+    let name = PARAMETERS.get(wanted)?;
+    for place in 0.. {
+        let mut behind = tokens.clone();
+        let is_named = match (behind.next()?, behind.next()?) {
+            (Token::Word(said) | Token::Quoted(said), Token::Arrow) => {
+                tokens = behind;
+                Some(said.eq_ignore_ascii_case(name))
+            }
+            _ => None,
+        };
+        if is_named.unwrap_or(place == wanted) {
+            let Token::Text(text) = tokens.next()? else { return None };
+            let ends = matches!(tokens.next()?, Token::Sign(',' | ')'));
+            return ends.then(|| literal(text).into_owned());
         }
         skip_value(&mut tokens)?;
     }
-}
-
-/// An id that is the whole argument: a comma or the call's end follows.
-fn alone(tokens: &mut Lexer<'_>, id: &str) -> Option<QueryId> {
-    let ends = matches!(tokens.next()?, Token::Sign(',' | ')'));
-    ends.then(|| QueryId::parse(id)).flatten()
+    None
 }
 
 /// Passes one value and the comma after it; `None` if the call ends there.

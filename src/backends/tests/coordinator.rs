@@ -36,6 +36,23 @@ pub(super) enum Info {
     Body(String),
 }
 
+/// How `/ui/api/stats` is to be asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Login {
+    /// Plainly.
+    None,
+    /// With Basic.
+    Basic,
+    /// With the cookie of a JSON login (483).
+    Json,
+    /// With the cookie of a form (435), where the JSON login is not found.
+    Form,
+    /// The same where unknown paths lead to the login page.
+    FormBySeeOther,
+    /// In no way.
+    Never,
+}
+
 /// What a test may change while it runs.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
@@ -43,6 +60,10 @@ pub(super) struct Part {
     pub(super) forwarded: Forwarded,
     /// Whether `/` answers at all.
     pub(super) root_hangs: bool,
+    pub(super) login: Login,
+    /// Its running queries, also those that did not come through us.
+    pub(super) queries: u64,
+    pub(super) workers: u64,
 }
 
 /// The server.
@@ -74,7 +95,14 @@ impl Coordinator {
     pub(super) async fn start(info: Info) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let part = Part { info, forwarded: Forwarded::Ignored, root_hangs: false };
+        let part = Part {
+            info,
+            forwarded: Forwarded::Ignored,
+            root_hangs: false,
+            login: Login::None,
+            queries: 0,
+            workers: 0,
+        };
         let (part, requests) = (Arc::new(Mutex::new(part)), Arc::default());
         let listening = tokio::spawn(listen(listener, Arc::clone(&part), Arc::clone(&requests)));
         Self { url, part, requests, listening }
@@ -122,7 +150,7 @@ async fn listen(listener: TcpListener, part: Arc<Mutex<Part>>, requests: Request
 async fn answer(request: Request<Incoming>, part: Part) -> Response<Full<Bytes>> {
     let forwarded = request.headers().keys().any(|name| name.as_str().starts_with("x-forwarded"));
     let mut response = Response::new(Full::default());
-    match (request.uri().path(), part.info) {
+    match (request.uri().path(), part.info.clone()) {
         _ if forwarded && matches!(part.forwarded, Forwarded::Refused) => {
             *response.status_mut() = StatusCode::NOT_ACCEPTABLE;
         }
@@ -138,9 +166,50 @@ async fn answer(request: Request<Incoming>, part: Part) -> Response<Full<Bytes>>
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
         }
         ("/v1/info", Info::Body(body)) => *response.body_mut() = Full::from(body),
+        (path, _) if path.starts_with("/ui/") => return ui(&request, &part),
         _ => *response.status_mut() = StatusCode::NOT_FOUND,
     }
     response
+}
+
+/// The web UI: its counts, and its logins.
+fn ui(request: &Request<Incoming>, part: &Part) -> Response<Full<Bytes>> {
+    let answer = |status: u16, cookie: bool| {
+        let mut response = Response::new(Full::default());
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        if cookie {
+            let cookie = "Trino-UI-Token=secret;Version=1;Path=/ui;HttpOnly".parse().unwrap();
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        response
+    };
+    let headers = request.headers();
+    let has = |name: &str, start: &str| {
+        headers.get(name).is_some_and(|value| value.to_str().unwrap().starts_with(start))
+    };
+    let json = has("content-type", "application/json");
+    let form = has("content-type", "application/x-www-form-urlencoded");
+    let may = match part.login {
+        Login::None => true,
+        Login::Basic => has("authorization", "Basic c2x1aWNlOg=="),
+        Login::Json | Login::Form | Login::FormBySeeOther => has("cookie", "Trino-UI-Token=secret"),
+        Login::Never => false,
+    };
+    match (request.method().as_str(), request.uri().path(), part.login) {
+        ("GET", "/ui/api/stats", _) if may => {
+            let (queries, workers) = (part.queries, part.workers);
+            let body = format!(
+                r#"{{"runningQueries":{queries},"blockedQueries":0,"queuedQueries":0,"activeCoordinators":1,"activeWorkers":{workers}}}"#
+            );
+            Response::new(Full::from(body))
+        }
+        ("GET", "/ui/api/stats", Login::FormBySeeOther)
+        | ("POST", "/ui/auth/login", Login::FormBySeeOther) => answer(303, false),
+        ("POST", "/ui/auth/login", Login::Json) if json => answer(204, true),
+        ("POST", "/ui/auth/login", Login::Form) => answer(404, false),
+        ("POST", "/ui/login", Login::Form | Login::FormBySeeOther) if form => answer(303, true),
+        _ => answer(401, false),
+    }
 }
 
 fn base(headers: &HeaderMap, forwarded: Forwarded) -> String {

@@ -1,6 +1,6 @@
 //! What follows from what the wake machines put down: calls, counts, and lines of the log.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use sluice_routing::GroupName;
 use tokio::time::Instant;
@@ -113,8 +113,8 @@ impl Truth {
         Some(Wanted {
             call,
             resume: record.planned.resume.clone()?,
-            namespace: group.namespace.clone(),
-            xtrinode: group.xtrinode.clone(),
+            namespace: Arc::clone(&group.namespace),
+            xtrinode: Arc::clone(&group.xtrinode),
         })
     }
 }

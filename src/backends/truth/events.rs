@@ -23,7 +23,7 @@ const UPTIME_SLACK: Duration = Duration::from_secs(1);
 
 impl Truth {
     /// A probe has ended.
-    pub(crate) fn probed(&mut self, outcome: Outcome, now: Instant) {
+    pub(crate) fn probed(&mut self, outcome: &Outcome, now: Instant) {
         let seat = outcome.seat;
         let Some(record) = self.records.get_mut(&seat) else { return };
         if record.retired.is_some() {
@@ -42,7 +42,7 @@ impl Truth {
         if let Some(seen) = &outcome.seen {
             self.seen(seat, seen, now);
         }
-        self.looked(&outcome, now);
+        self.looked(outcome, now);
         self.stir(now);
         self.changed = true;
     }

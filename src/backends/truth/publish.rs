@@ -135,11 +135,7 @@ fn tell_state(record: &Record, from: Option<BackendState>, to: BackendState) {
             tracing::info!(%backend, %routing_group, "backend is healthy")
         }
         // That one sleeps and wakes is its life.
-        _ if matches!(
-            to,
-            BackendState::Sleeping | BackendState::Resuming | BackendState::Healthy
-        ) && record.wake.is_some() =>
-        {
+        _ if record.wake.is_some() && to != BackendState::Unhealthy => {
             tracing::info!(
                 event = "backend_state_changed", %backend, %routing_group,
                 from = from.map_or("unknown", BackendState::as_str), to = to.as_str(),

@@ -111,11 +111,11 @@ impl Truth {
     pub(super) fn rest(&mut self, now: Instant) {
         let seats: Vec<Seat> = self.records.keys().copied().collect();
         for seat in seats {
-            let around = self.around(seat);
-            if let Some((_, wake)) = self.waker(seat)
-                && wake.due().is_some_and(|due| due <= now)
-            {
-                wake.tick(around, now);
+            // Demand is counted only when it matters: that walks over all queries.
+            let due = self.waker(seat).and_then(|(_, wake)| wake.due());
+            if due.is_some_and(|due| due <= now) {
+                let around = self.around(seat);
+                self.waker(seat).into_iter().for_each(|(_, wake)| wake.tick(around, now));
                 self.changed = true;
             }
             self.rest_one(seat, now);
@@ -125,10 +125,12 @@ impl Truth {
 
     fn rest_one(&mut self, seat: Seat, now: Instant) {
         let Some(after) = self.sleeps_after(seat) else { return };
-        let around = self.around(seat);
+        let Some(record) = self.records.get(&seat) else { return };
+        let used = record.live.load.get() > 0
+            || self.by_hand(&record.group, now).is_some()
+            || self.demand.demand(&record.group) > 0;
         let Some(record) = self.records.get_mut(&seat) else { return };
-        let by_hand = self.waking.get(&record.group).and_then(|waking| waking.by_hand);
-        if around.demand || around.load > 0 || by_hand.is_some_and(|until| now < until) {
+        if used {
             return record.idle.busy();
         }
         match record.idle.quiet(after, now) {
@@ -174,7 +176,17 @@ impl Truth {
                 record.wake = Some(wake);
                 self.effects.push(Effect::Poke(seat));
             }
-            (Some(wake), Some(_)) if old != record.driven_by => wake.other_driver(terms, now),
+            (Some(wake), Some(_)) => {
+                if old != record.driven_by {
+                    wake.other_driver(terms, now);
+                }
+                // It may have come from another group.
+                match (held, wake.is_held()) {
+                    (true, false) => wake.hold(now),
+                    (false, true) => wake.free(record.health.verdict(), now),
+                    _ => {}
+                }
+            }
             (Some(wake), None) => {
                 wake.give_up("its driver is no longer configured", now);
                 self.act(now);
@@ -182,7 +194,7 @@ impl Truth {
                     record.wake = None;
                 }
             }
-            _ => {}
+            (None, None) => {}
         }
     }
 

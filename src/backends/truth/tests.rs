@@ -126,7 +126,7 @@ impl Stage {
     }
 
     fn probed(&mut self, of: &str, sign: Sign) {
-        self.truth.probed(self.outcome(of, sign), self.now);
+        self.truth.probed(&self.outcome(of, sign), self.now);
     }
 
     fn seen(&mut self, of: &str, coordinator: Option<&str>, restarted: bool) {
@@ -138,7 +138,7 @@ impl Stage {
         let version = Some("483".into());
         let seen = Some(Seen { identity, version, restarted });
         let outcome = Outcome { seen, ..self.outcome(of, Sign::Ready) };
-        self.truth.probed(outcome, self.now);
+        self.truth.probed(&outcome, self.now);
     }
 
     fn fail(&mut self, of: &str, times: u32) {
@@ -218,7 +218,7 @@ fn peers_x13_five_failures_open_the_circuit_and_any_sign_of_life_closes_it() {
     assert_eq!(stage.backend("a").circuit, Circuit::Open);
     stage.pass(Duration::from_secs(37));
     let not_found = Outcome { alive: true, ..stage.outcome("a", Sign::Failed) };
-    stage.truth.probed(not_found, stage.now);
+    stage.truth.probed(&not_found, stage.now);
     assert_eq!(stage.backend("a").circuit, Circuit::Closed, "401 and 404 are signs of life");
     stage.fail("a", FAILURES - 1);
     assert_eq!(stage.backend("a").circuit, Circuit::Closed, "counted from 0 again");

@@ -100,11 +100,15 @@ impl Truth {
 
     /// A probe has ended: its machine hears of it.
     pub(super) fn looked(&mut self, outcome: &Outcome, now: Instant) {
-        let (around, terms) = (self.around(outcome.seat), self.terms(outcome.seat));
         let Some(record) = self.records.get_mut(&outcome.seat) else { return };
         if outcome.sign == Sign::Ready {
             record.suspect = false;
         }
+        if record.wake.is_none() {
+            return;
+        }
+        let (around, terms) = (self.around(outcome.seat), self.terms(outcome.seat));
+        let Some(record) = self.records.get_mut(&outcome.seat) else { return };
         let look = Look {
             sign: outcome.sign,
             verdict: record.health.verdict(),
@@ -112,6 +116,24 @@ impl Truth {
         };
         if let Some(wake) = &mut record.wake {
             wake.probed(look, around, terms, now);
+        }
+        self.remember_waiting(outcome.seat);
+    }
+
+    /// Statements that wait behind others have wanted the group once; should all its backends go meanwhile, they
+    /// want it still.
+    fn remember_waiting(&mut self, seat: Seat) {
+        let Some(group) = self.records.get(&seat).map(|record| record.group.clone()) else {
+            return;
+        };
+        let can = self.waker(seat).is_some_and(|(_, wake)| wake.standing() == Standing::Can);
+        let wanted = self.waking.get(&group).is_some_and(|waking| waking.want != Want::No);
+        if !can || wanted {
+            return;
+        }
+        let taken = |seat: &Seat| self.records.get(seat).is_some_and(|it| self.takes(it));
+        if !self.candidates(&group).iter().any(taken) && self.demand.waits(&group) {
+            self.waking.entry(group).or_default().want = Want::Served;
         }
     }
 

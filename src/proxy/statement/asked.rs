@@ -3,7 +3,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
-use sluice_routing::{Facts, Headers, QueryId, StatementKind, kill_query, kind_of};
+use sluice_routing::{Facts, Headers, QueryId, StatementKind, kill_message, kill_query, kind_of};
 
 use crate::{
     proxy::exchange::Exchange,
@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) kind: StatementKind,
     /// The query that it wants to kill.
     pub(crate) kills: Option<QueryId>,
+    /// What it says to whoever waits for that query.
+    pub(crate) kill_message: Option<String>,
     /// The transaction it belongs to.
     pub(crate) transaction: Option<String>,
     host: Option<String>,
@@ -42,10 +44,12 @@ impl Asked {
         let text = beginning(body);
         let catalog = first(headers, [X_TRINO_CATALOG, X_PRESTO_CATALOG]);
         let schema = first(headers, [X_TRINO_SCHEMA, X_PRESTO_SCHEMA]);
+        let kills = kill_query(text, catalog, schema);
         Self {
+            kill_message: kills.and_then(|_| kill_message(text, catalog, schema)),
             user: user(headers),
             kind: kind_of(text, |name| prepared(headers, name)),
-            kills: kill_query(text, catalog, schema),
+            kills,
             transaction: first(headers, [X_TRINO_TRANSACTION_ID, X_PRESTO_TRANSACTION_ID])
                 .filter(|id| !id.is_empty() && !id.eq_ignore_ascii_case("NONE"))
                 .map(str::to_owned),

@@ -4,11 +4,12 @@
 //! keeps the query's id in the fragment, which never reaches a server: the page's script reads it and goes on to where
 //! the gateway can tell whose query it is.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-use axum::{body::Body, response::Response};
-use http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use http::HeaderValue;
 
+use super::html::{self, Escaped};
 use crate::{
     snapshot::{Backend, BackendState, Snapshot},
     trino::{client_base::ClientBase, marker},
@@ -26,20 +27,10 @@ body{background:#16181d;color:#ddd}a{color:#8ab4f8}tr+tr{border-color:#333}}";
 
 /// The list as an answer.
 pub(crate) fn answer(snapshot: &Snapshot, base: &ClientBase) -> Response {
-    let mut answer = Response::new(Body::from(page(snapshot, base)));
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html;charset=utf-8"));
-    // The page stands where a coordinator's own would: it must not outlive its reason.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let policy = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'";
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
-    keep_referer(headers);
-    answer
-}
-
-/// A stricter policy would hide from the gateway which page a request comes from.
-pub(crate) fn keep_referer(headers: &mut HeaderMap) {
-    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    const POLICY: HeaderValue = HeaderValue::from_static(
+        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'",
+    );
+    html::answer(page(snapshot, base), POLICY)
 }
 
 fn page(snapshot: &Snapshot, base: &ClientBase) -> String {
@@ -84,30 +75,5 @@ fn state(backend: &Backend) -> &'static str {
         BackendState::Resuming => "starting",
         BackendState::Draining => "draining",
         BackendState::Inactive => "inactive",
-    }
-}
-
-/// A text between tags or in a quoted attribute.
-struct Escaped<'a>(&'a str);
-
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|character| match character {
-            '&' => f.write_str("&amp;"),
-            '<' => f.write_str("&lt;"),
-            '>' => f.write_str("&gt;"),
-            '"' => f.write_str("&quot;"),
-            _ => f.write_char(character),
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_cannot_leave_its_place() {
-        assert_eq!(Escaped("a\"><b>&").to_string(), "a&quot;&gt;&lt;b&gt;&amp;");
     }
 }

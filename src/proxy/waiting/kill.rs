@@ -68,8 +68,7 @@ pub(crate) fn of_waiting(
     core: &Arc<Core>,
     exchange: &Arc<Exchange>,
     target: QueryId,
-    _asked: &Asked,
-    body: &Bytes,
+    asked: &Asked,
 ) -> Option<Response> {
     if !is_ours(target) || core.shared.table.present_id(target) != target {
         return None;
@@ -80,7 +79,7 @@ pub(crate) fn of_waiting(
             match waiting.state() {
                 WaitingState::Ended(_) => Outcome::Over,
                 _ => {
-                    waiting.kill(&message(body));
+                    waiting.kill(asked.kill_message.as_deref().unwrap_or_default());
                     Outcome::Done
                 }
             }
@@ -88,12 +87,6 @@ pub(crate) fn of_waiting(
         None => Outcome::NotFound,
     };
     Some(begin(core, exchange, target, outcome))
-}
-
-/// The message of the CALL, for whoever waits for the statement.
-fn message(body: &Bytes) -> String {
-    let text = std::str::from_utf8(body).unwrap_or_default();
-    sluice_routing::kill_message(text).unwrap_or_default()
 }
 
 /// Answers the CALL for an id that no living coordinator can own (rule L9).

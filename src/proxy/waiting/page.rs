@@ -16,12 +16,17 @@ use sluice_routing::QueryId;
 
 use crate::{
     metrics::Operation,
-    proxy::{answers, core::Core, exchange::Exchange},
-    queries::{GaveUp, Waiting, WaitingState, Why},
-    trino::{
-        synthetic::{self, Failure, Synthetic},
-        waiting_page,
+    proxy::{
+        answers,
+        core::Core,
+        exchange::Exchange,
+        ui::{
+            self,
+            waiting::{Fare, Standing},
+        },
     },
+    queries::{GaveUp, Waiting, WaitingState, Why},
+    trino::synthetic::{self, Failure, Synthetic},
 };
 
 /// `QUEUED`, to be polled again; the same token each time, so that a poll that was lost is only repeated.
@@ -98,26 +103,28 @@ pub(crate) fn browser(core: &Core, exchange: &Exchange, id: &str) -> Response {
         return see(&format!("{}/_gateway/ui/{became}", exchange.base.prefix));
     }
     let Some(waiting) = core.shared.rooms.find(id) else { return answers::not_found() };
-    let group = exchange.snapshot.group(&waiting.group);
-    let page = waiting_page::Page {
-        id: id.as_str(),
+    let wake = exchange.snapshot.group(&waiting.group).map(|group| &group.wake);
+    ui::waiting::answer(&Fare {
+        id,
         group: waiting.group.as_str(),
-        state: &state(&waiting),
+        standing: standing(&waiting),
         reason: &waiting.reason(&exchange.snapshot),
         waited: waiting.waited(),
-        usual: group.and_then(|group| group.wake.usual),
-        position: waiting.position(),
-        ended: matches!(waiting.state(), WaitingState::Ended(_)),
-    };
-    waiting_page::answer(&page).map(Body::new)
+        usual: wake.and_then(|wake| wake.usual),
+        resuming: wake.and_then(|wake| wake.resuming_since).map(|since| since.elapsed()),
+        place: waiting.position(),
+    })
 }
 
-fn state(waiting: &Waiting) -> String {
+fn standing(waiting: &Waiting) -> Standing {
     match waiting.state() {
-        WaitingState::Waiting => "waiting".to_owned(),
-        WaitingState::Dispatching => "being handed over".to_owned(),
-        WaitingState::Became(_) => "handed over".to_owned(),
-        WaitingState::Ended(_) => "ended".to_owned(),
+        WaitingState::Waiting => Standing::Waiting,
+        WaitingState::Dispatching | WaitingState::Became(_) => Standing::Dispatching,
+        WaitingState::Ended(gave_up) => match gave_up.why {
+            Why::Canceled => Standing::Canceled,
+            Why::Killed => Standing::Killed,
+            _ => Standing::Failed,
+        },
     }
 }
 

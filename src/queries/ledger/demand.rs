@@ -133,4 +133,10 @@ impl snapshot::Demand for Ledger {
     fn demand(&self, group: &GroupName) -> u64 {
         Self::demand(self, group, Instant::now()).demand
     }
+
+    fn waits(&self, group: &GroupName) -> bool {
+        let now = self.since_beginning(Instant::now());
+        let waits = |lease: &Record| lease.group == *group && lease.state.load(Relaxed) == 0;
+        self.leases.iter().any(|lease| waits(&lease) && self.is_demand(&lease, now))
+    }
 }

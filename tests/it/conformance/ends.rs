@@ -1,4 +1,4 @@
-//! The other ends of a query: errors, cancels, kills.
+//! The other ends of a query: errors, cancels, the verbs that kill. `kill_query` is in `kills`.
 
 use http::Method;
 
@@ -99,27 +99,6 @@ pub(super) async fn deleted_by_id(target: Target) {
     let answer = target.client().send(Method::DELETE, &path, "").await.unwrap();
     assert_eq!(answer.status, 204);
     assert_eq!(ended(running).await.error_name(), None);
-}
-
-pub(super) async fn killed_by_sql(target: Target) {
-    let running = executing(&target).await;
-    let call = format!(
-        "CALL system.runtime.kill_query(query_id => '{}', message => 'enough')",
-        running.id()
-    );
-    let done = target.client().query(call.clone()).await.unwrap();
-    assert_eq!((done.error_name(), &done.last().json["updateType"]), (None, &"CALL".into()));
-    let words = "Query killed. Message: enough";
-    assert_failed(ended(running).await.last(), "ADMINISTRATIVELY_KILLED", words);
-    let again = target.client().query(call).await.unwrap();
-    assert_eq!(again.error_name(), Some("NOT_SUPPORTED"));
-}
-
-pub(super) async fn kill_of_nobody(target: Target) {
-    let call = "CALL system.runtime.kill_query('20241030_150409_00000_zhg55', 'x')";
-    let done = target.client().query(call).await.unwrap();
-    let words = "Target query not found: 20241030_150409_00000_zhg55";
-    assert_failed(done.last(), "NOT_FOUND", words);
 }
 
 pub(super) async fn partial_cancel(target: Target) {

@@ -123,18 +123,23 @@ proptest! {
 }
 
 #[test]
-fn the_message_is_the_second_argument_or_the_named_one() {
-    for (sql, message) in [
-        ("CALL system.runtime.kill_query('<Q>', 'it''s late')", Some("it's late")),
-        ("CALL kill_query('<Q>')", None),
-        ("CALL kill_query(query_id => '<Q>', message => 'm')", Some("m")),
-        ("CALL kill_query(Message => 'm', query_id => '<Q>')", Some("m")),
-        ("CALL kill_query(query_id => '<Q>')", None),
-        ("CALL kill_query('<Q>', concat('a', 'b'))", None),
-        ("EXECUTE IMMEDIATE 'CALL system.runtime.kill_query(''<Q>'', ''m'')'", Some("m")),
-        ("CALL kill_query(", None),
-        ("", None),
+fn the_message_is_the_literal_that_the_call_names() {
+    for (sql, expected) in [
+        ("CALL system.runtime.kill_query('<Q>', 'enough')", Some("enough")),
+        ("CALL system.runtime.kill_query('<Q>', 'it''s, over' )", Some("it's, over")),
+        ("CALL system.runtime.kill_query(query_id => '<Q>', message => 'm')", Some("m")),
+        ("CALL system.runtime.kill_query(\"Message\" => 'm', query_id => '<Q>')", Some("m")),
+        ("CALL system.runtime.kill_query('<Q>', '')", Some("")),
+        ("EXECUTE IMMEDIATE 'CALL system.runtime.kill_query(''<Q>'', ''a''''b'')'", Some("a'b")),
+        ("CALL system.runtime.kill_query('<Q>')", None),
+        ("CALL system.runtime.kill_query(query_id => '<Q>')", None),
+        ("CALL system.runtime.kill_query('<Q>', NULL)", None),
+        ("CALL system.runtime.kill_query('<Q>', 'a' || 'b')", None),
+        ("CALL system.runtime.kill_query('<Q>', 'open", None),
+        ("CALL system.runtime.other('<Q>', 'm')", None),
+        ("SELECT 'CALL system.runtime.kill_query(1, ''m'')'", None),
     ] {
-        assert_eq!(kill_message(sql).as_deref(), message, "{sql}");
+        let sql = sql.replace("<Q>", Q);
+        assert_eq!(kill_message(&sql, None, None).as_deref(), expected, "{sql}");
     }
 }
