@@ -25,6 +25,6 @@ mod running;
 /// A query that runs until somebody ends it.
 const ENDLESS: &str = "SELECT 1 /* sim: queued=0 running=0 ending=hang */";
 /// Pages come soon.
-const SHORT: &str = "holdFor: 100ms";
+const SHORT: &str = "holdFor: 400ms";
 /// No page comes: what waits is held on its POST, longer than any test.
 const HELD: &str = "holdFor: 60s";

@@ -63,18 +63,40 @@ async fn the_first_id_is_an_alias_for_what_is_known_of_the_query() {
     let stage = short().await;
     let (first, running) = handed_over(&stage, ENDLESS).await;
     let client = stage.client();
-    for path in [format!("/v1/query/{first}"), format!("/ui/api/query/{first}")] {
-        let known = client.get(&path).await.unwrap();
-        assert_eq!(known.status, 200, "{path}: {}", known.text());
-        assert_eq!(known.json().unwrap()["queryId"], running.id(), "{path}");
-    }
-    for path in [format!("/ui/query.html?{first}"), format!("/_gateway/queries/{first}")] {
-        let page = client.get(&path).await.unwrap();
+    let known = client.get(&format!("/v1/query/{first}")).await.unwrap();
+    assert_eq!(known.status, 200, "{}", known.text());
+    assert_eq!(known.json().unwrap()["queryId"], running.id());
+    running.cancel().await.unwrap();
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn the_first_id_leads_a_browser_to_the_query_s_own_page() {
+    for path in ["/_gateway/queries/", "/ui/query.html?"] {
+        let stage = short().await;
+        let (first, running) = handed_over(&stage, ENDLESS).await;
+        let page = stage.client().get(&format!("{path}{first}")).await.unwrap();
         assert!(page.status.is_redirection(), "{path}: {page:?}");
         let location = page.header("location").to_owned();
         assert!(location.contains(&format!("/ui/query.html?{}", running.id())), "{location}");
+        running.cancel().await.unwrap();
+        stage.stop().await;
     }
-    running.cancel().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_id_is_an_alias_for_the_consoles_own_calls() {
+    let stage = short().await;
+    let (first, mut running) = handed_over(&stage, ENDLESS).await;
+    let path = format!("/ui/api/query/{first}");
+    let known = stage.client().get(&path).await.unwrap();
+    assert_eq!(known.status, 200, "{path}: {}", known.text());
+    assert_eq!(known.json().unwrap()["queryId"], running.id(), "{path}");
+    let path = format!("{path}/killed");
+    let killed = stage.client().send(Method::PUT, &path, "enough").await.unwrap();
+    assert_eq!(killed.status, 202, "{path}: {}", killed.text());
+    while running.advance().await.unwrap() {}
+    assert_eq!(running.done().error_name(), Some("ADMINISTRATIVELY_KILLED"));
     stage.stop().await;
 }
 
@@ -174,6 +196,25 @@ async fn the_credentials_of_the_poll_are_those_of_the_hand_over() {
     assert_eq!(stage.sleeper.statements()[0].header("authorization"), Some("Bearer new"));
     let next = page["nextUri"].as_str().unwrap().to_owned();
     assert_eq!(new.send(Method::DELETE, &next, "").await.unwrap().status, 204);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_poll_that_names_nobody_or_somebody_else_changes_nothing() {
+    let stage = short().await;
+    stage.webhook.will(Manner::Accept);
+    let own = stage.user("alice").with("authorization", "Bearer own");
+    let running = own.start("SELECT 1").await.unwrap();
+    stage.sleeper.wake().await;
+    stage.until("a", BackendState::Healthy).await;
+    let other = stage.user("mallory").with("x-trino-catalog", "other");
+    let page = other.get(&running.next_uri()).await.unwrap().json().unwrap();
+    let sent = stage.sleeper.statements();
+    let told =
+        ["x-trino-user", "authorization", "x-trino-catalog"].map(|name| sent[0].header(name));
+    assert_eq!(told, [Some("alice"), Some("Bearer own"), None], "its own words, not the poll's");
+    let next = page["nextUri"].as_str().unwrap().to_owned();
+    assert_eq!(own.send(Method::DELETE, &next, "").await.unwrap().status, 204);
     stage.stop().await;
 }
 

@@ -101,7 +101,8 @@ async fn the_verbs_of_the_console_reach_a_waiting_statement() {
         let answer = stage.client().send(Method::PUT, &path, "enough").await.unwrap();
         assert_eq!(answer.status, 202, "{verb}: {}", answer.text());
         while running.advance().await.unwrap() {}
-        assert!(running.done().error_name().is_some());
+        let error = &running.last().json["error"];
+        assert!(error["message"].as_str().unwrap().contains("enough"), "{verb}: {error}");
         stage.stop().await;
     }
 }

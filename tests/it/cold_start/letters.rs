@@ -1,7 +1,7 @@
 //! What a client reads when it is not let wait: modes `hold` and `reject`, in text, in JSON, in XTrinode's words.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use sluice::snapshot::BackendState;
 
 use super::HELD;
@@ -44,7 +44,7 @@ async fn reject_is_503_in_words_at_once_and_wakes() {
 
 #[tokio::test]
 async fn hold_waits_and_then_says_503() {
-    let stage = Plan { cold_start: "mode: hold, holdFor: 500ms", ..Plan::default() }.asleep().await;
+    let stage = Plan { cold_start: "mode: hold, holdFor: 3s", ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
     let held = stage.held(&stage.client(), "SELECT 1").await;
     let told = held.answer().await.unwrap_err();
@@ -127,7 +127,7 @@ async fn xtrinodes_contract_says_that_a_resume_failed() {
 
 #[tokio::test]
 async fn xtrinodes_contract_does_not_change_what_waits() {
-    let cold_start = "holdFor: 100ms, contract: xtrinode";
+    let cold_start = "holdFor: 400ms, contract: xtrinode";
     let stage = Plan { cold_start, ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
     let mut running = stage.queued("SELECT 1").await;
@@ -189,8 +189,6 @@ async fn the_three_counts_of_503_agree() {
     assert_eq!(sum("gateway_503_total{", "adhoc"), 5.0);
     assert_eq!(sum("gateway_unavailable_total{", "adhoc"), 5.0);
     assert_eq!(sum("gateway_requests_total{", "status_code=\"503\""), 5.0);
-    let told: Value = stage.status().await;
-    assert_eq!(told["state"], "RESUMING", "{told}");
-    assert_eq!(told["resume"]["inProgress"], true, "{told}");
+    assert_eq!(stage.status().await["state"], "RESUMING");
     stage.stop().await;
 }

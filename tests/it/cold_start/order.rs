@@ -1,5 +1,7 @@
 //! Who is served first: FIFO within a user, fair over users, and nobody overtakes (peers L5).
 
+use tokio::task::JoinSet;
+
 use super::ENDLESS;
 use crate::harness::client::Running;
 use crate::harness::stage::{Held, Plan, Stage, is_synthetic};
@@ -26,9 +28,11 @@ fn served(stage: &Stage) -> Vec<String> {
     sent.iter().skip(1).map(told).collect()
 }
 
+/// Each is followed by a client of its own: one that nobody polls keeps its place at the backend.
 async fn all_served(held: Vec<Held>) {
-    for each in held {
-        assert_eq!(each.rows().await.len(), 1);
+    let clients: JoinSet<_> = held.into_iter().map(Held::rows).collect();
+    for rows in clients.join_all().await {
+        assert_eq!(rows.len(), 1);
     }
 }
 
@@ -116,7 +120,7 @@ async fn peers_L5_while_it_wakes_new_ones_queue_up_behind_the_old() {
 
 #[tokio::test]
 async fn an_absent_client_keeps_its_place_and_blocks_nobody() {
-    let (stage, running) = full("holdFor: 100ms, maxRunning: 1").await;
+    let (stage, running) = full("holdFor: 1s, maxRunning: 1").await;
     // It got its page and does not poll.
     let mut absent = stage.user("alice").start(format!("SELECT 0 {QUICK}")).await.unwrap();
     assert!(is_synthetic(absent.id()));

@@ -51,13 +51,13 @@ fn keys_in_order(text: &str, keys: &[&str]) -> bool {
 async fn the_synthetic_page_has_the_shape_of_trinos_own() {
     let stage = waiting().await;
     let mut running = stage.queued("SELECT 1").await;
-    for page in 1..=3 {
+    for _ in 0..3 {
         let (json, answer) = (running.last().json.clone(), running.last().answer.clone());
         let (id, base) = (running.id().to_owned(), stage.gateway.url());
         assert_eq!(json["infoUri"], format!("{base}/_gateway/queries/{id}"));
         let next = running.next().unwrap();
         let slug = &next.slug;
-        assert_eq!(next.uri, format!("{base}/v1/statement/queued/{id}/{slug}/{page}"));
+        assert_eq!(next.uri, format!("{base}/v1/statement/queued/{id}/{slug}/{}", next.token));
         assert_eq!(json["warnings"], json!([]), "the CLI dies of warnings that do not come again");
         check_stats(&json["stats"]);
         let text = answer.text();
@@ -84,7 +84,7 @@ fn check_stats(stats: &Value) {
         assert_eq!(count > 0, is_time, "{name}: {stats:?}");
     }
     assert_eq!(stats["queuedTimeMillis"], stats["elapsedTimeMillis"]);
-    assert!(stats["elapsedTimeMillis"].as_u64() >= Some(100), "it was held before");
+    assert!(stats["elapsedTimeMillis"].as_u64() >= Some(200), "it was held before");
 }
 
 fn check_headers(answer: &Answer) {
@@ -116,7 +116,7 @@ async fn synthetic_ids_keep_trinos_shape_and_their_tokens_are_secrets() {
 
 #[tokio::test]
 async fn peers_L8_no_synthetic_page_holds_a_null() {
-    let cold_start = "holdFor: 100ms, deadline: 1500ms";
+    let cold_start = "holdFor: 400ms, deadline: 1500ms";
     let more = "queries: { unmetLease: 1ms, linger: 1ms }";
     let stage = Plan { cold_start, more, ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);

@@ -120,8 +120,7 @@ async fn peers_X26_a_page_of_an_own_ended_id_wakes_nobody() {
         format!("/ui/query.html?{}", running.id()),
     ] {
         for method in [Method::HEAD, Method::GET, Method::DELETE] {
-            let answer = client.send(method.clone(), &path, "").await.unwrap();
-            assert_ne!(answer.status, 502, "{method} {path}");
+            client.send(method, &path, "").await.unwrap();
         }
     }
     wait::pass(Duration::from_millis(700)).await;

@@ -21,7 +21,7 @@ fn assert_full(answer: &Answer) {
 
 #[tokio::test]
 async fn peers_L6_the_room_is_bounded_by_count() {
-    let cold_start = "holdFor: 100ms, maxWaiting: 3, maxWaitingPerUser: 3";
+    let cold_start = "holdFor: 400ms, maxWaiting: 3, maxWaitingPerUser: 3";
     let stage = Plan { cold_start, ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
     let mut waiting = Vec::new();
@@ -44,7 +44,7 @@ async fn peers_L6_the_room_is_bounded_by_count() {
 
 #[tokio::test]
 async fn peers_L6_the_room_is_bounded_per_user() {
-    let cold_start = "holdFor: 100ms, maxWaiting: 10, maxWaitingPerUser: 2";
+    let cold_start = "holdFor: 400ms, maxWaiting: 10, maxWaitingPerUser: 2";
     let stage = Plan { cold_start, ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
     let mut waiting = Vec::new();
@@ -64,7 +64,7 @@ async fn peers_L6_the_room_is_bounded_per_user() {
 
 #[tokio::test]
 async fn peers_L6_the_room_is_bounded_by_bytes() {
-    let cold_start = "holdFor: 100ms, maxWaitingBytes: 16KiB";
+    let cold_start = "holdFor: 400ms, maxWaitingBytes: 16KiB";
     let stage = Plan { cold_start, ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
     let sql = |bytes: usize| format!("SELECT '{}'", "x".repeat(bytes));
@@ -82,7 +82,7 @@ async fn peers_L6_the_room_is_bounded_by_bytes() {
 
 #[tokio::test]
 async fn peers_L6_headers_count_as_bytes() {
-    let cold_start = "holdFor: 100ms, maxWaitingBytes: 16KiB";
+    let cold_start = "holdFor: 400ms, maxWaitingBytes: 16KiB";
     let stage = Plan { cold_start, ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
     let prepared = format!("p={}", "x".repeat(20_000));
@@ -93,7 +93,7 @@ async fn peers_L6_headers_count_as_bytes() {
 
 #[tokio::test]
 async fn a_statement_larger_than_the_room_is_refused_and_nobody_elses_place_is_lost() {
-    let cold_start = "holdFor: 100ms, maxWaitingBytes: 16KiB";
+    let cold_start = "holdFor: 400ms, maxWaitingBytes: 16KiB";
     let stage = Plan { cold_start, ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
     let mut small = stage.queued("SELECT 1").await;
@@ -112,7 +112,7 @@ async fn a_statement_larger_than_the_room_is_refused_and_nobody_elses_place_is_l
 
 #[tokio::test]
 async fn peers_L6_the_wait_is_bounded_and_the_reason_given() {
-    let cold_start = "holdFor: 100ms, deadline: 1500ms";
+    let cold_start = "holdFor: 400ms, deadline: 1500ms";
     let stage = Plan { cold_start, ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
     let mut running = stage.queued("SELECT 1").await;

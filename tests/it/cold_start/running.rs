@@ -10,7 +10,7 @@ use crate::harness::gateway::{Gateway, groups};
 use crate::harness::stage::{Plan, is_synthetic};
 use crate::harness::{trino, wait};
 
-const ONE: &str = "holdFor: 100ms, maxRunning: 1";
+const ONE: &str = "holdFor: 1s, maxRunning: 1";
 
 #[tokio::test]
 async fn a_full_group_lets_wait_and_a_free_place_hands_over() {
@@ -127,7 +127,7 @@ async fn a_kill_bypasses_the_room() {
 
 #[tokio::test]
 async fn a_full_group_still_has_its_bounds_and_its_cancels() {
-    let cold_start = "holdFor: 100ms, maxRunning: 1, maxWaiting: 1, maxWaitingPerUser: 1";
+    let cold_start = "holdFor: 1s, maxRunning: 1, maxWaiting: 1, maxWaitingPerUser: 1";
     let stage = Plan { cold_start, ..Plan::default() }.awake().await;
     let running = stage.client().start(ENDLESS).await.unwrap();
     let waiting = stage.queued("SELECT 1").await;

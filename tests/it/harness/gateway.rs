@@ -1,6 +1,10 @@
 //! A gateway in this process: started from YAML on free ports, looked into, stopped; its end is checked for leaks.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use sluice::{
     app::{self, Addresses},
@@ -126,8 +130,7 @@ impl Gateway {
     /// Status and body of a command at the admin listener.
     pub(crate) async fn command(&self, path: &str) -> (u16, String) {
         let url = format!("http://{}{path}", self.addresses.admin);
-        let answer =
-            reqwest::Client::new().post(url).send().await.expect("the admin listener answers");
+        let answer = CLIENT.post(url).send().await.expect("the admin listener answers");
         (answer.status().as_u16(), answer.text().await.expect("a body"))
     }
 
@@ -182,7 +185,13 @@ fn complete(yaml: &str) -> String {
     format!("{data}{}\n{yaml}", usual.collect::<Vec<_>>().join("\n"))
 }
 
+/// Made once: its roots of trust take a while. It keeps no connection, since each test has a runtime of its own.
+static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+    let client = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+    client.build().expect("a client without connections")
+});
+
 async fn get(url: &str) -> (u16, String) {
-    let answer = reqwest::get(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
+    let answer = CLIENT.get(url).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
     (answer.status().as_u16(), answer.text().await.expect("a body"))
 }

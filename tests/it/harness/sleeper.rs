@@ -9,8 +9,8 @@ use socket2::{Domain, Socket, Type};
 
 use super::trino;
 
-/// Longer than any test: starting until the test says otherwise.
-const FOR_EVER: Duration = Duration::from_hours(1);
+/// Until a slow one can be told to be starting.
+const FIRST: Duration = Duration::from_millis(300);
 
 /// A reserved port with a coordinator behind it at times.
 pub(crate) struct Sleeper {
@@ -32,7 +32,7 @@ impl Sleeper {
 
     /// Says `starting: true` after each wake until [`Self::ready`].
     pub(crate) fn slow() -> Arc<Self> {
-        Self::with(Options { starting_for: FOR_EVER, ..Options::default() })
+        Self::with(Options { starting_for: FIRST, ..Options::default() })
     }
 
     /// Asleep; wakes as a coordinator of the test's own making.
@@ -67,6 +67,9 @@ impl Sleeper {
                 simulator.restart().await.expect("its port is free");
             }
             Some(_) => {}
+        }
+        if !self.options.starting_for.is_zero() && !*is_awake {
+            self.simulator().set_starting(true);
         }
         *is_awake = true;
     }
