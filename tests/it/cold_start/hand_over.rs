@@ -75,10 +75,19 @@ async fn the_first_id_leads_a_browser_to_the_query_s_own_page() {
     for path in ["/_gateway/queries/", "/ui/query.html?"] {
         let stage = short().await;
         let (first, running) = handed_over(&stage, ENDLESS).await;
-        let page = stage.client().get(&format!("{path}{first}")).await.unwrap();
-        assert!(page.status.is_redirection(), "{path}: {page:?}");
-        let location = page.header("location").to_owned();
-        assert!(location.contains(&format!("/ui/query.html?{}", running.id())), "{location}");
+        // Trino 483's page of a query; older ones have it under `/ui/query.html?`.
+        let own = format!("/ui/#/queries/{}", running.id());
+        let mut at = format!("{path}{first}");
+        // It may go by way of the gateway's own page that knows the query's coordinator.
+        for _ in 0..3 {
+            let page = stage.client().get(&at).await.unwrap();
+            assert!(page.status.is_redirection(), "{at}: {page:?}");
+            page.header("location").clone_into(&mut at);
+            if at.contains(&own) {
+                break;
+            }
+        }
+        assert!(at.contains(&own), "{path}: {at}");
         running.cancel().await.unwrap();
         stage.stop().await;
     }

@@ -1,5 +1,7 @@
 //! Polls of a waiting statement: long ones, repeated ones, wrong ones, several at once, late ones.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::Method;
@@ -133,6 +135,27 @@ async fn two_polls_at_once_are_one_hand_over() {
     assert!(pages.iter().all(|page| page["id"] == pages[0]["id"]), "{pages:?}");
     let next = pages[0]["nextUri"].as_str().unwrap().to_owned();
     assert_eq!(stage.client().send(Method::DELETE, &next, "").await.unwrap().status, 204);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn two_polls_at_once_do_not_drive_each_other() {
+    let stage = waiting().await;
+    let running = stage.queued("SELECT 1").await;
+    let polls = Arc::new(AtomicU64::new(0));
+    let pollers = [stage.client(), stage.client()].map(|client| {
+        let (uri, polls) = (running.next_uri(), Arc::clone(&polls));
+        tokio::spawn(async move {
+            while client.get(&uri).await.is_ok() {
+                polls.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    wait::pass(Duration::from_secs(3)).await;
+    pollers.iter().for_each(tokio::task::JoinHandle::abort);
+    let polls = polls.load(Ordering::Relaxed);
+    assert!(polls <= 20, "{polls} answers in 3 s: none of the two polls was long");
+    running.cancel().await.unwrap();
     stage.stop().await;
 }
 
