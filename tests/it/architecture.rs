@@ -138,7 +138,10 @@ fn every_module_says_what_it_is() {
 fn no_test_sleeps() {
     let wrong = sources(&["tests"]).into_iter().filter(|file| {
         let sleeps = |(at, _): (usize, &str), code: &str| {
-            !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_')
+            let word =
+                code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
+            // A backend is put to `sleep()` without a time.
+            !word && !code[at..].starts_with("sleep()")
         };
         let code = code(&read(file));
         !file.ends_with("harness/wait.rs")

@@ -78,7 +78,9 @@ async fn the_first_id_leads_a_browser_to_the_query_s_own_page() {
         let page = stage.client().get(&format!("{path}{first}")).await.unwrap();
         assert!(page.status.is_redirection(), "{path}: {page:?}");
         let location = page.header("location").to_owned();
-        assert!(location.contains(&format!("/ui/query.html?{}", running.id())), "{location}");
+        // The page of a query moved into the fragment with the UI of 483.
+        let page = format!("/ui/#/queries/{}", running.id());
+        assert!(location.ends_with(&page), "{location}");
         running.cancel().await.unwrap();
         stage.stop().await;
     }
