@@ -17,7 +17,7 @@ pub use keeping::{Keeping, Kept};
 pub use ledger::{Lease, Ledger};
 pub use query::{Ending, Query};
 pub use room::{
-    Full, GaveUp, Guest, Pass, Refused, ReplicaMark, RoomSeen, Rooms, Slug, Turn, Waiting,
-    WaitingState, Why,
+    FIRST_TOKEN, Full, GaveUp, Guest, Pass, Refused, ReplicaMark, RoomSeen, Rooms, Slug, Turn,
+    Waiting, WaitingState, Why,
 };
 pub use table::Table;

@@ -1,9 +1,9 @@
 //! Thousands of statements that wait: what they take while nobody asks, and while everybody polls each second.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::gateway::Gateway;
 
@@ -35,19 +35,19 @@ async fn gather(gateway: &Gateway, crowd: usize) -> Vec<String> {
     let mut posts = JoinSet::new();
     for _ in 0..crowd {
         if posts.len() >= POSTING {
-            next.extend(posts.join_next().await.and_then(Result::ok).and_then(uri));
+            next.extend(posts.join_next().await.and_then(Result::ok).as_ref().and_then(uri));
         }
         let post = gateway.hold("crowd");
         posts.spawn(async move { post.await.unwrap() });
     }
     while let Some(page) = posts.join_next().await {
-        next.extend(page.ok().and_then(uri));
+        next.extend(page.ok().as_ref().and_then(uri));
     }
     assert_eq!(next.len(), crowd, "some statements found no room");
     next
 }
 
-fn uri(page: Value) -> Option<String> {
+fn uri(page: &Value) -> Option<String> {
     page["nextUri"].as_str().map(str::to_owned)
 }
 

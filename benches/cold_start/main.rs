@@ -18,12 +18,12 @@ mod crowd;
 mod gateway;
 mod sleeper;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Parser;
 use gateway::Gateway;
 use sleeper::{Hook, Sleeper};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 /// Groups that are each woken once by a first statement.
 const CALLED: usize = 200;

@@ -1,11 +1,11 @@
 //! Coordinators that start on demand, and the webhook that is asked to start them; both note when things happened.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Mutex, time::Instant};
+use std::{collections::HashMap, net::SocketAddr, sync::Mutex};
 
 use axum::{Json, Router, extract::State, routing};
 use serde_json::{Value, json};
 use sluice::admin::listener::{Limits, serve};
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// The webhook of all groups.

@@ -15,7 +15,7 @@ use crate::{
         answer::{Answer, Refused, page},
     },
     lifecycle::Phase,
-    metrics::InFlight,
+    metrics::{GroupGauge, InFlight, ResumeOutcome},
     snapshot::{Backend, BackendState, Group, Snapshot},
 };
 
@@ -59,7 +59,18 @@ pub(super) struct GroupPage {
     xtrinode: Arc<str>,
     state: &'static str,
     inflight: BTreeMap<&'static str, u64>,
+    resume: ResumePage,
     backends: Vec<BackendPage>,
+}
+
+/// How waking the group stands.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResumePage {
+    in_progress: bool,
+    waiters: u64,
+    last_outcome: Option<&'static str>,
+    last_success: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -105,7 +116,7 @@ pub(super) async fn group(State(seen): State<Seen>, Path(name): Path<String>) ->
     let Some(group) = snapshot.groups.iter().find(|group| group.name.as_str() == name) else {
         return Err(Refused::new(StatusCode::NOT_FOUND, format!("no routing group `{name}`")));
     };
-    page(group_page(group, &seen.living.in_flight()))
+    page(group_page(group, &seen.living.in_flight(), &seen.living.groups()))
 }
 
 fn node(seen: &Seen, snapshot: &Snapshot) -> Node {
@@ -143,10 +154,11 @@ fn workers(snapshot: &Snapshot) -> Workers {
 
 fn group_pages(seen: &Seen, snapshot: &Snapshot) -> Vec<GroupPage> {
     let in_flight = seen.living.in_flight();
-    snapshot.groups.iter().map(|group| group_page(group, &in_flight)).collect()
+    let gauges = seen.living.groups();
+    snapshot.groups.iter().map(|group| group_page(group, &in_flight, &gauges)).collect()
 }
 
-fn group_page(group: &Group, in_flight: &[InFlight]) -> GroupPage {
+fn group_page(group: &Group, in_flight: &[InFlight], gauges: &[GroupGauge]) -> GroupPage {
     let own = in_flight.iter().filter(|each| *each.group == *group.name.as_str());
     GroupPage {
         name: group.name.to_string(),
@@ -154,6 +166,15 @@ fn group_page(group: &Group, in_flight: &[InFlight]) -> GroupPage {
         xtrinode: Arc::clone(&group.xtrinode),
         state: state(&group.members),
         inflight: own.map(|each| (each.state, each.count)).collect(),
+        resume: ResumePage {
+            in_progress: group.wake.resuming_since.is_some(),
+            waiters: gauges
+                .iter()
+                .find(|each| *each.group == *group.name.as_str())
+                .map_or(0, |each| each.waiters),
+            last_outcome: group.wake.last_outcome.map(ResumeOutcome::as_str),
+            last_success: group.wake.last_success.and_then(time),
+        },
         backends: group.members.iter().map(|backend| backend_page(backend)).collect(),
     }
 }

@@ -124,7 +124,7 @@ pub(crate) async fn query(
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     exchange.account.operation(if changes { Operation::QueryKill } else { Operation::QueryInfo });
     match waits(&core, &request) {
-        Some(id) => waiting::poll::query(&core, &exchange, id, &request),
+        Some(id) => waiting::poll::query(&core, &exchange, id, request).await,
         None => follow(core, exchange, request, Kind::Query).await,
     }
 }

@@ -54,10 +54,13 @@ pub(crate) async fn page(
     if let Some(waiting) = one_that_waits(&core, request.uri()) {
         return see(&format!("{}/_gateway/queries/{waiting}", exchange.base.prefix));
     }
+    if let Some(page) = of_one_that_waited(&core, &exchange, request.uri()) {
+        return page;
+    }
+    name_presently(&core.shared, &mut request);
     if let Some(only) = only(&exchange) {
         return alone(&core, &exchange, &only, request).await;
     }
-    name_presently(&core.shared, &mut request);
     match way::decide(
         &visit(&exchange, &request),
         &Now { shared: &core.shared, exchange: &exchange },
@@ -75,6 +78,13 @@ pub(crate) async fn page(
 fn one_that_waits(core: &Core, uri: &Uri) -> Option<QueryId> {
     let id = query_id_of(uri.path(), uri.query())?;
     (is_ours(id) && core.shared.table.present_id(id) == id).then_some(id)
+}
+
+/// The way from the page of an id of ours to that of the query that it became.
+fn of_one_that_waited(core: &Core, exchange: &Exchange, uri: &Uri) -> Option<Response> {
+    let asked = query_id_of(uri.path(), uri.query()).filter(|id| is_ours(*id))?;
+    let is_page = uri.path() == "/ui/query.html" && core.shared.table.present_id(asked) != asked;
+    is_page.then(|| query(core, exchange, asked.as_str()))
 }
 
 /// Answers `/_gateway/ui`: the list, wherever one comes from.

@@ -23,7 +23,7 @@ use crate::{
         unavailable,
     },
     queries::{
-        GaveUp, Guest, Lease, Turn, Waiting, Why,
+        FIRST_TOKEN, GaveUp, Guest, Lease, Turn, Waiting, Why,
         query::{About, Statement},
     },
     snapshot::Group,
@@ -155,7 +155,7 @@ pub(crate) async fn queue(
         Pursued::Later if group.cold_start.mode == ColdStartMode::Queue => {
             held.over();
             waiting.page_given();
-            page::queued(&exchange, &waiting)
+            page::queued(&exchange, &waiting, FIRST_TOKEN)
         }
         Pursued::Later => {
             drop(held);
@@ -203,9 +203,9 @@ pub(crate) async fn pursue(
 ) -> Pursued {
     loop {
         match waiting.turn(until.turn).await {
-            Turn::Later => return Pursued::Later,
+            // One that became a query is found by its id from now on.
+            Turn::Later | Turn::Became(_) => return Pursued::Later,
             Turn::Over(gave_up) => return Pursued::GaveUp(gave_up),
-            Turn::Became(_) => return Pursued::Later,
             Turn::Go(pass) => {
                 match Box::pin(handover::hand_over(core, exchange, pass, until.answer, latest))
                     .await

@@ -43,7 +43,7 @@ pub use self::{
     guest::{Full, Guest, Refused},
     identity::{ReplicaMark, Slug},
     pass::Pass,
-    waiting::{Turn, Waiting, WaitingState},
+    waiting::{FIRST_TOKEN, Turn, Waiting, WaitingState},
 };
 use self::{
     group::{Ground, Room},

@@ -108,6 +108,11 @@ pub trait Demand: Send + Sync + fmt::Debug {
     /// What scalers are told: in-flight, unmet and lingering demand.
     fn demand(&self, group: &GroupName) -> u64;
 
+    /// Whether it has a query that has not ended: what lingers is no reason to stay awake.
+    fn is_used(&self, group: &GroupName) -> bool {
+        self.demand(group) > 0
+    }
+
     /// Whether a statement waits that no coordinator has taken yet, and its client with it.
     fn waits(&self, _: &GroupName) -> bool {
         false

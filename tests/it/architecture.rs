@@ -138,7 +138,11 @@ fn every_module_says_what_it_is() {
 fn no_test_sleeps() {
     let wrong = sources(&["tests"]).into_iter().filter(|file| {
         let sleeps = |(at, _): (usize, &str), code: &str| {
-            !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_')
+            let word =
+                code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
+            // A backend is put to `sleep()` without a time.
+            let timeless = ["sleep()", "sleep(&self)"];
+            !word && !timeless.iter().any(|call| code[at..].starts_with(call))
         };
         let code = code(&read(file));
         !file.ends_with("harness/wait.rs")

@@ -106,7 +106,11 @@ impl Truth {
             group: record.group.clone(),
             backend: record.name().clone(),
             reason,
-            wake_id: wake_id.to_owned(),
+            // A suspend is no repetition of another one: its provider may know it by a key of its own.
+            wake_id: match wake_id {
+                "" => format!("suspend-{:016x}", fastrand::u64(..)),
+                resume => resume.to_owned(),
+            },
             attempt,
             traceparent: None,
         };

@@ -128,7 +128,7 @@ impl Truth {
         let Some(record) = self.records.get(&seat) else { return };
         let used = record.live.load.get() > 0
             || self.by_hand(&record.group, now).is_some()
-            || self.demand.demand(&record.group) > 0;
+            || self.demand.is_used(&record.group);
         let Some(record) = self.records.get_mut(&seat) else { return };
         if used {
             return record.idle.busy();

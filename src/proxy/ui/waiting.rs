@@ -86,8 +86,11 @@ pub(crate) fn answer(fare: &Fare<'_>) -> Response {
 pub(crate) fn page(fare: &Fare<'_>) -> String {
     let (headline, class) = (fare.standing.headline(), fare.standing.state().to_ascii_lowercase());
     let goes_on = fare.standing.goes_on();
-    let again =
-        if goes_on { format!("<meta http-equiv=refresh content={AGAIN}>") } else { String::new() };
+    let again = if goes_on {
+        format!("<meta http-equiv=\"refresh\" content=\"{AGAIN}\">")
+    } else {
+        String::new()
+    };
     let hint = if goes_on {
         "<p class=hint>This page follows the query by itself, and opens the query’s own page as soon as a coordinator has it.</p>"
     } else {

@@ -7,10 +7,7 @@ use std::time::Duration;
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{
-    HeaderValue, StatusCode,
-    header::{CONTENT_TYPE, LOCATION},
-};
+use http::{HeaderValue, header::CONTENT_TYPE};
 use serde_json::json;
 use sluice_routing::QueryId;
 
@@ -29,9 +26,9 @@ use crate::{
     trino::synthetic::{self, Failure, Synthetic},
 };
 
-/// `QUEUED`, to be polled again; the same token each time, so that a poll that was lost is only repeated.
-pub(super) fn queued(exchange: &Exchange, waiting: &Waiting) -> Response {
-    told(exchange, waiting.id, waiting.waited(), |page| page.queued(waiting.slug.as_str(), 1))
+/// `QUEUED`, to be polled again by that number.
+pub(super) fn queued(exchange: &Exchange, waiting: &Waiting, token: u64) -> Response {
+    told(exchange, waiting.id, waiting.waited(), |page| page.queued(waiting.slug.as_str(), token))
 }
 
 /// The last page of a statement that waits no more.
@@ -98,9 +95,8 @@ pub(super) fn info(exchange: &Exchange, waiting: &Waiting) -> Response {
 pub(crate) fn browser(core: &Core, exchange: &Exchange, id: &str) -> Response {
     exchange.account.operation(Operation::Ui);
     let Some(id) = QueryId::parse(id) else { return answers::not_found() };
-    let became = core.shared.table.present_id(id);
-    if became != id {
-        return see(&format!("{}/_gateway/ui/{became}", exchange.base.prefix));
+    if core.shared.table.present_id(id) != id {
+        return ui::query(core, exchange, id.as_str());
     }
     let Some(waiting) = core.shared.rooms.find(id) else { return answers::not_found() };
     let wake = exchange.snapshot.group(&waiting.group).map(|group| &group.wake);
@@ -126,13 +122,4 @@ fn standing(waiting: &Waiting) -> Standing {
             _ => Standing::Failed,
         },
     }
-}
-
-fn see(path: &str) -> Response {
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = StatusCode::SEE_OTHER;
-    if let Ok(path) = HeaderValue::from_str(path) {
-        answer.headers_mut().insert(LOCATION, path);
-    }
-    answer
 }

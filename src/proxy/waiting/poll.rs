@@ -7,8 +7,9 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Collected, Limited};
 use sluice_routing::QueryId;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{Deadlines, Pursued, kill, page, pursue};
 use crate::{
@@ -19,6 +20,9 @@ use crate::{
 
 /// A held poll costs nothing, and a client that shows progress wants to hear something each second.
 const LONG_POLL: Duration = Duration::from_secs(1);
+
+/// A message is a sentence.
+const LONGEST_MESSAGE: usize = 64 * 1024;
 
 /// A poll that hands over may take longer: every known client bears 8 s (trino-protocol.md 4.3).
 const HAND_OVER: Duration = Duration::from_secs(8);
@@ -45,9 +49,9 @@ pub(crate) async fn statement(
         );
     };
     exchange.account.group(&waiting.about.metrics);
-    if !is_its_path(&waiting, request.uri().path()) {
-        return Found::Answer(answers::not_found());
-    }
+    let asked =
+        token_of(&waiting, request.uri().path()).filter(|asked| waiting.takes_token(*asked));
+    let Some(asked) = asked else { return Found::Answer(answers::not_found()) };
     if let WaitingState::Became(_) = waiting.state() {
         return Found::Became(request);
     }
@@ -60,7 +64,10 @@ pub(crate) async fn statement(
             waiting.touch();
             Found::Answer(page::heartbeat())
         }
-        _ => poll(core, exchange, waiting, request).await,
+        _ => match waiting.token_after(asked) {
+            Some(next) => poll(core, exchange, waiting, request, next).await,
+            None => Found::Answer(answers::not_found()),
+        },
     }
 }
 
@@ -69,6 +76,7 @@ async fn poll(
     exchange: &Arc<Exchange>,
     waiting: Arc<Waiting>,
     mut request: Request<Body>,
+    next: u64,
 ) -> Found {
     exchange.account.operation(Operation::StatementGatewayQueued);
     clean_request(request.headers_mut());
@@ -79,16 +87,16 @@ async fn poll(
         (Pursued::Answer(answer), _) => answer,
         (Pursued::GaveUp(gave_up), _) => page::gave_up(exchange, &waiting, &gave_up),
         (Pursued::Later, WaitingState::Became(_)) => return Found::Became(request),
-        (Pursued::Later, _) => page::queued(exchange, &waiting),
+        (Pursued::Later, _) => page::queued(exchange, &waiting, next),
     })
 }
 
-/// `/v1/statement/queued/<id>/<slug>/<token>`: one page was given out, with token 1; clients that count may ask for 2.
-fn is_its_path(waiting: &Waiting, path: &str) -> bool {
+/// The number at the end of `/v1/statement/queued/<id>/<slug>/<token>`, for who knows the slug.
+fn token_of(waiting: &Waiting, path: &str) -> Option<u64> {
     let mut parts = path.rsplit('/');
-    let token = parts.next().is_some_and(|token| matches!(token, "1" | "2"));
-    let slug = parts.next().is_some_and(|slug| waiting.slug.is(slug));
-    token && slug && parts.next() == Some(waiting.id.as_str())
+    let token = parts.next()?.parse().ok()?;
+    let knows = parts.next().is_some_and(|slug| waiting.slug.is(slug));
+    (knows && parts.next() == Some(waiting.id.as_str())).then_some(token)
 }
 
 /// A statement that this process does not know: it was lost with another one, or its time is long over.
@@ -102,13 +110,17 @@ fn forgotten(core: &Core, exchange: &Exchange, id: QueryId, method: &Method) -> 
 }
 
 /// Answers `/v1/query/<id>` and its verbs for a statement that waits.
-pub(crate) fn query(
+pub(crate) async fn query(
     core: &Core,
     exchange: &Exchange,
     id: QueryId,
-    request: &Request<Body>,
+    request: Request<Body>,
 ) -> Response {
-    let Some(waiting) = core.shared.rooms.find(id) else { return answers::not_found() };
+    let Some(waiting) = core.shared.rooms.find(id) else {
+        // Trino's `DELETE /v1/query/{id}` is 204 for any id.
+        let deletes = *request.method() == Method::DELETE;
+        return if deletes { no_content() } else { answers::not_found() };
+    };
     exchange.account.group(&waiting.about.metrics);
     let path = request.uri().path();
     let killed = path.ends_with("/killed") || path.ends_with("/preempted");
@@ -120,11 +132,25 @@ pub(crate) fn query(
             no_content()
         }
         Method::PUT if killed => {
-            waiting.kill("");
-            answers::empty()
+            let message = message(request.into_body()).await;
+            accepted(waiting.kill(&message))
         }
         _ => answers::wrong_method(),
     }
+}
+
+/// What a console sends with its verb, for whoever waits for the statement.
+async fn message(body: Body) -> String {
+    let whole = timeout(HAND_OVER, Limited::new(body, LONGEST_MESSAGE).collect()).await;
+    let bytes = whole.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Trino's own statuses: 202, or 409 for what has ended.
+fn accepted(ended: bool) -> Response {
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = if ended { StatusCode::ACCEPTED } else { StatusCode::CONFLICT };
+    answer
 }
 
 pub(super) fn no_content() -> Response {

@@ -134,6 +134,10 @@ impl snapshot::Demand for Ledger {
         Self::demand(self, group, Instant::now()).demand
     }
 
+    fn is_used(&self, group: &GroupName) -> bool {
+        self.leases.iter().any(|lease| lease.group == *group)
+    }
+
     fn waits(&self, group: &GroupName) -> bool {
         let now = self.since_beginning(Instant::now());
         let waits = |lease: &Record| lease.group == *group && lease.state.load(Relaxed) == 0;

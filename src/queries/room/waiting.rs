@@ -30,6 +30,9 @@ use crate::{
     snapshot::Backend,
 };
 
+/// The number of the `nextUri` on the answer to the POST, as in Trino.
+pub const FIRST_TOKEN: u64 = 1;
+
 /// A statement in a waiting room, or one that was.
 pub struct Waiting {
     /// What it is called while no coordinator has named it.
@@ -49,6 +52,8 @@ pub struct Waiting {
     pub(super) failed_at: AtomicU64,
     room: Arc<Room>,
     has_page: AtomicBool,
+    /// The number at the end of the `nextUri` that was handed out last.
+    token: AtomicU64,
     /// Whether a request has waited for its turn, and not just passed through.
     held: AtomicBool,
     seen: Mutex<Instant>,
@@ -108,6 +113,7 @@ impl Waiting {
             failed_at: AtomicU64::new(0),
             room,
             has_page: AtomicBool::new(false),
+            token: AtomicU64::new(FIRST_TOKEN),
             held: AtomicBool::new(false),
             seen: Mutex::new(now),
             lease: Mutex::new(Some(guest.lease)),
@@ -172,6 +178,28 @@ impl Waiting {
     /// Whether a page was given out.
     pub fn has_page(&self) -> bool {
         self.has_page.load(Ordering::SeqCst)
+    }
+
+    /// The number of the `nextUri` that answers a request for the one numbered `asked`: the next one, as Trino counts
+    /// them. Its client may ask for the last one again; any other was never handed out, and gets `None`.
+    pub fn token_after(&self, asked: u64) -> Option<u64> {
+        if !self.takes_token(asked) {
+            return None;
+        }
+        let last = self.token.load(Ordering::SeqCst);
+        let next = asked.checked_add(1)?;
+        if asked == last {
+            // Of two requests for the same one the later finds it done.
+            let _ = self.token.compare_exchange(last, next, Ordering::SeqCst, Ordering::SeqCst);
+            return Some(next);
+        }
+        Some(next)
+    }
+
+    /// Whether a request may bear that number: the last one that was handed out, or the one before.
+    pub fn takes_token(&self, asked: u64) -> bool {
+        let last = self.token.load(Ordering::SeqCst);
+        asked == last || asked.checked_add(1) == Some(last)
     }
 
     /// Its client gave a sign of life.

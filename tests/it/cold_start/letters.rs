@@ -70,6 +70,7 @@ async fn hold_forwards_as_soon_as_it_can() {
 async fn a_503_is_json_for_who_asks_for_it() {
     let stage = Plan { cold_start: "mode: reject", ..Plan::default() }.asleep().await;
     stage.webhook.will(Manner::Accept);
+    // The first one wakes it; the next one meets a wake under way.
     for (accept, is_first) in
         [("application/json", true), ("text/plain;q=0.5, application/json", false)]
     {
@@ -81,11 +82,14 @@ async fn a_503_is_json_for_who_asks_for_it() {
         assert_eq!(page["routingGroup"], "adhoc");
         assert_eq!(page["retryAfter"], retry_after(&answer));
         assert_eq!(page["traceId"], answer.header("x-trace-id"));
-        // The first one began the resume, the next ones find it under way.
-        let told = (&page["triggered"], &page["gated"]);
-        assert_eq!(told, (&json!(is_first), &json!(!is_first)), "{page}");
+        assert_eq!(
+            (&page["triggered"], &page["gated"]),
+            (&json!(is_first), &json!(!is_first)),
+            "{page}"
+        );
         assert!(page["error"].as_str().is_some_and(|words| words.contains("adhoc")), "{page}");
         assert_eq!(page.as_object().unwrap().len(), 7, "{page}");
+        stage.webhook.until_resumes(1).await;
         stage.until("a", BackendState::Resuming).await;
     }
     for accept in ["*/*", "text/plain"] {

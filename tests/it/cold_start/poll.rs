@@ -29,17 +29,17 @@ fn timeless(mut page: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_poll_is_long() {
+async fn a_poll_is_long_and_each_one_goes_on_by_one_token() {
     let stage = waiting().await;
     let mut running = stage.queued("SELECT 1").await;
     let first = running.id().to_owned();
-    for _ in 0..3 {
+    for token in 2..=4 {
         let begun = Instant::now();
         assert!(running.advance().await.unwrap());
         let took = begun.elapsed();
         assert!(took >= Duration::from_millis(500), "{took:?}: it asks its client to hammer");
         assert!(took < Duration::from_secs(8), "{took:?}: some clients have left by then");
-        assert_eq!(running.id(), first);
+        assert_eq!((running.id(), running.next().unwrap().token), (first.as_str(), token));
     }
     running.cancel().await.unwrap();
     stage.stop().await;

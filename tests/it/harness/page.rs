@@ -142,8 +142,7 @@ impl Page {
         })?;
         let (Some(next), Some(asked)) = (&self.next, &before.next) else { return Ok(()) };
         let is_right = if next.is_queued == asked.is_queued {
-            // A waiting room may name the same page until the query leaves it: Trino's own tokens always go on.
-            next.token == asked.token + 1 || !is_same || (may_change_id && next == asked)
+            next.token == asked.token + 1 || !is_same
         } else {
             asked.is_queued && next.token == 0
         };

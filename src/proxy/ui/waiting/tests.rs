@@ -39,7 +39,7 @@ fn all() -> [(&'static str, Fare<'static>); 4] {
 fn says_all_that_is_known_and_comes_again() {
     let page = page(&fare());
     assert!(page.starts_with(
-        "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=refresh content=2>"
+        "<!doctype html><html lang=en><meta charset=utf-8><meta http-equiv=\"refresh\" content=\"2\">"
     ));
     for part in [
         "<title>Waiting for a coordinator · 20261101_101500_00000_0gw1a</title>",
