@@ -10,13 +10,20 @@ use crate::harness::webhook::Manner;
 
 /// A query that waited and now runs: its first id, and the query under its real one.
 async fn handed_over(stage: &Stage, sql: &str) -> (String, Running) {
+    let (first, _, running) = handed_over_at(stage, sql).await;
+    (first, running)
+}
+
+/// The same with the `nextUri` whose answer was the real page.
+async fn handed_over_at(stage: &Stage, sql: &str) -> (String, String, Running) {
     stage.webhook.will(Manner::Accept);
     let mut running = stage.queued(sql).await;
     let first = running.id().to_owned();
     stage.sleeper.wake().await;
     running.advance_until(|page| !is_synthetic(&page.id)).await.unwrap();
+    let at = running.asked().to_owned();
     running.advance_until(|page| page.state == "RUNNING").await.unwrap();
-    (first, running)
+    (first, at, running)
 }
 
 async fn short() -> Stage {
@@ -132,9 +139,9 @@ async fn the_late_poll_of_the_first_id_gets_the_real_page_again() {
 async fn a_cancel_by_the_first_id_reaches_the_query() {
     for by_uri in [true, false] {
         let stage = short().await;
-        let (first, running) = handed_over(&stage, ENDLESS).await;
+        let (first, at, running) = handed_over_at(&stage, ENDLESS).await;
         let (client, real) = (stage.client(), running.id().to_owned());
-        let target = if by_uri { running.first_uri() } else { format!("/v1/query/{first}") };
+        let target = if by_uri { at } else { format!("/v1/query/{first}") };
         assert!(target.contains(&first));
         let answer = client.send(Method::DELETE, &target, "").await.unwrap();
         assert_eq!(answer.status, 204, "{target}");

@@ -218,12 +218,6 @@ impl Running {
         self.next().expect("the query goes on").uri.clone()
     }
 
-    /// The nextUri of the first page.
-    pub(crate) fn first_uri(&self) -> String {
-        let first = self.pages.first().and_then(|page| page.next.as_ref());
-        first.expect("a first page goes on").uri.clone()
-    }
-
     /// The URI whose answer is the last page.
     pub(crate) fn asked(&self) -> &str {
         let before = self.pages.len().checked_sub(2).and_then(|at| self.pages.get(at));
