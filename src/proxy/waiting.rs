@@ -139,7 +139,7 @@ pub(crate) async fn queue(
         }
     };
     if !has_ready(&group) {
-        wake(&group);
+        wake(&core, &group);
     }
     let held = Held(Some(Arc::clone(&waiting)));
     let until = held_until(&exchange, &group);
@@ -244,16 +244,18 @@ fn has_ready(group: &Group) -> bool {
 }
 
 /// Says that a backend is wanted; who says it while one is being woken joins that wake.
-fn wake(group: &Group) {
-    if group.wake.resuming_since.is_some() {
+fn wake(core: &Core, group: &Group) {
+    let is_first = group.live.want();
+    let present = core.shared.current.load();
+    let present = present.group(&group.name);
+    if !is_first || present.is_some_and(|group| group.wake.resuming_since.is_some()) {
         group.metrics.resume_joined();
     }
-    group.live.want();
 }
 
 /// Mode `reject`: the backend is woken, the client comes again.
 fn reject(core: &Core, exchange: &Exchange, group: &Group, guest: Guest) -> Response {
-    wake(group);
+    wake(core, group);
     ended(&guest.about, guest.lease);
     let words = "no running coordinator, and one is being woken";
     turned_away(core, exchange, group, Unavailable::Resuming, words)

@@ -29,6 +29,8 @@ pub(crate) struct Watch {
     subject: Subject,
     /// Whether the query takes the place of another one.
     is_successor: bool,
+    /// The permit of a statement that waited, until its way into the query is known.
+    pass: Option<Pass>,
     next_noted: bool,
     state_noted: bool,
     ended: bool,
@@ -80,6 +82,7 @@ impl Watch {
             backend,
             subject,
             is_successor: false,
+            pass: None,
             next_noted: false,
             state_noted: false,
             ended: false,
@@ -102,6 +105,10 @@ impl Watch {
             if self.is_successor {
                 query.enter_by(statement_path(next));
             }
+        }
+        if let Some(pass) = self.pass.take_if(|_| self.next_noted || head.verdict == Verdict::Final)
+        {
+            self.shared.waited(pass, query);
         }
         if head.verdict == Verdict::Final && !self.ended {
             self.ended = true;
@@ -132,6 +139,11 @@ impl Watch {
     pub(crate) fn left(&mut self, past_next_uri: bool) {
         let subject = std::mem::replace(&mut self.subject, Subject::Settled);
         let Subject::Known(query, _) = subject else { return };
+        if let Some(pass) = self.pass.take() {
+            // Nobody can follow it: the statement waits again, and counts on.
+            pass.failed(query.take_lease());
+            return;
+        }
         if past_next_uri && !self.next_noted {
             // No nextUri in the head: the query is over, whoever got how much of the page.
             query.end(&Ending::Page(None));
@@ -170,21 +182,9 @@ impl Watch {
         }
         if let Some(pass) = pass {
             self.is_successor = true;
-            self.waited(pass, &query);
+            self.pass = Some(pass);
         }
         query
-    }
-
-    /// The statement waits no more: its own id leads to this one from now on.
-    fn waited(&self, pass: Pass, query: &Query) {
-        let waiting = Arc::clone(&pass.waiting);
-        query.about.metrics.query_event(QueryEvent::Resumed);
-        if !pass.became(query.id) {
-            // Cancelled on its way. Trino drops what nobody follows, so there is nothing to tell it.
-            query.end(&Ending::Canceled);
-        } else if waiting.has_page() {
-            self.shared.table.alias(waiting.id, waiting.slug.as_str(), query.id);
-        }
     }
 
     /// Rule L13: without a store, an id made before this process' first minute ended is taken to be ours.
@@ -204,6 +204,22 @@ impl Watch {
         let query =
             Query::new(id, self.backend.name.clone(), self.backend.group.clone(), about, lease);
         self.shared.table.insert(query)
+    }
+}
+
+impl Shared {
+    /// The statement waits no more: its own id leads to the query from now on.
+    fn waited(&self, pass: Pass, query: &Query) {
+        let waiting = &pass.waiting;
+        query.about.metrics.query_event(QueryEvent::Resumed);
+        // Before it is known that it became a query: who asks for it from then on must find the way.
+        if waiting.has_page() {
+            self.table.alias(waiting.id, waiting.slug.as_str(), query.id);
+        }
+        if !pass.became(query.id) {
+            // Cancelled on its way. Trino drops what nobody follows, so there is nothing to tell it.
+            query.end(&Ending::Canceled);
+        }
     }
 }
 

@@ -83,12 +83,15 @@ impl GroupLive {
         Self { name, wanted: AtomicBool::new(false), reports }
     }
 
-    /// A statement waits, or was refused, for want of a backend: one report however many they are.
-    pub fn want(&self) {
-        if !self.wanted.swap(true, Ordering::AcqRel) {
+    /// A statement waits, or was refused, for want of a backend: one report however many they are. Says whether it
+    /// was the one that reported.
+    pub fn want(&self) -> bool {
+        let is_first = !self.wanted.swap(true, Ordering::AcqRel);
+        if is_first {
             // Fails only when the fold has ended, which is when the process does.
             let _ = self.reports.send(Report::Wanted(self.name.clone()));
         }
+        is_first
     }
 
     /// The fold has heard it; the next statement may say it again.

@@ -178,7 +178,9 @@ async fn scale_9_peers_x20_a_thousand_first_statements_are_one_call() {
     night.until("a", WakeState::Warming).await;
     let probes = a.asked("/v1/info");
     eventually("probed often", || a.asked("/v1/info") > probes + 2).await;
-    (0..1000).for_each(|_| group.live.want());
+    (0..1000).for_each(|_| {
+        group.live.want();
+    });
     a.play(|part| part.info = ready("aaaaa", "1.00s"));
     night.until("a", WakeState::Ready).await;
     assert_eq!(availability(&night.stage.current, "a"), Availability::Ready);

@@ -18,7 +18,7 @@ use crate::{
         upstream::Failure,
         watch::Newcomer,
     },
-    queries::{Pass, query::Statement},
+    queries::{Lease, Pass, query::Statement},
     snapshot::Backend,
 };
 
@@ -40,12 +40,14 @@ pub(super) async fn hand_over(
 ) -> Handed {
     let backend = Arc::clone(&pass.backend);
     let statement = with_latest(&pass.statement, latest);
-    let mut lease = pass.take_lease();
+    let lease = pass.take_lease();
     if let (Some(lease), Some(load)) = (&lease, pass.take_load()) {
         lease.place(load);
     }
     let within = until.saturating_duration_since(Instant::now());
+    let underway = Underway(Some((pass, lease)));
     let outcome = statement::attempt(core, exchange, &backend, &statement, Some(within)).await;
+    let Some((pass, mut lease)) = underway.over() else { return Handed::Back };
     let (plan, answer) = match outcome {
         Ok(answer) => answer,
         Err(failure) => {
@@ -93,6 +95,26 @@ pub(super) async fn hand_over(
     Handed::Answer(
         statement::deliver(core, Arc::clone(exchange), backend, attempted, newcomer).await,
     )
+}
+
+/// An attempt that nobody may wait for any more: a client that leaves in the midst of it says nothing of the backend.
+struct Underway(Option<(Pass, Option<Lease>)>);
+
+impl Underway {
+    fn over(mut self) -> Option<(Pass, Option<Lease>)> {
+        self.0.take()
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some((pass, lease)) = self.0.take() {
+            if let Some(lease) = &lease {
+                lease.displace();
+            }
+            pass.returned(lease);
+        }
+    }
 }
 
 /// It had looked ready and is not there: demand like any other.

@@ -99,6 +99,7 @@ async fn a_reload_that_removes_the_group_tells_its_waiting_statements() {
     let message = failed(&mut running).await;
     assert!(message.contains("adhoc"), "it names the group: {message}");
     stage.gateway.until_idle().await;
+    stage.gateway.until_healthy(1).await;
     let done = stage.gateway.client().query("SELECT 1").await.unwrap();
     assert_eq!(done.rows.len(), 1, "the other group works");
     stage.gateway.stop().await;
