@@ -18,6 +18,6 @@ pub use ledger::{Lease, Ledger};
 pub use query::{Ending, Query};
 pub use room::{
     FIRST_TOKEN, Full, GaveUp, Guest, Pass, Refused, ReplicaMark, RoomSeen, Rooms, Slug, Turn,
-    Waiting, WaitingState, Why,
+    Waiting, WaitingState, Why, is_ours,
 };
 pub use table::Table;

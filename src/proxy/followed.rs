@@ -32,7 +32,7 @@ use crate::{
         waiting,
         watch::{Subject, Watch},
     },
-    queries::{Ending, Query},
+    queries::{Ending, Query, is_ours},
     snapshot::Backend,
     trino::headers::{
         TRACEPARENT, X_PRESTO_QUERY_DATA_ENCODING, X_PRESTO_STARTED_TRANSACTION_ID,
@@ -112,7 +112,7 @@ pub(crate) async fn statement(
 /// The id of ours that a request names, as long as it leads to no real query.
 fn waits(core: &Core, request: &Request<Body>) -> Option<QueryId> {
     let id = query_id_of(request.uri().path(), request.uri().query())?;
-    (waiting::is_ours(id) && core.shared.table.present_id(id) == id).then_some(id)
+    (is_ours(id) && core.shared.table.present_id(id) == id).then_some(id)
 }
 
 /// Answers `/v1/query/{id}` and its verbs.

@@ -8,39 +8,39 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, Request, StatusCode};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sluice_routing::{QueryId, StatementKind};
 
 use crate::{
-    metrics::{ErrorKind, Lookup, Operation, QueryEvent, QueryStatus, Retry},
+    metrics::{ErrorKind, Lookup, Operation, QueryStatus, Retry},
     proxy::{
         answers,
         core::Core,
         exchange::Exchange,
-        forward::{self, Page, Plan},
+        forward::{self, Plan},
         headers::clean_request,
         owner,
-        page::{Lens, PageBody},
         upstream::Failure,
         waiting,
-        watch::{Newcomer, Subject, Watch},
+        watch::Newcomer,
     },
     queries::{
         Lease, Query,
         query::{About, Statement},
     },
-    snapshot::{Backend, Group},
 };
 
 pub(crate) mod asked;
 mod chosen;
+pub(crate) mod sending;
 
 use asked::Asked;
 use chosen::Choice;
 pub(crate) use chosen::Chosen;
+use sending::{about, accepted, attempt, deliver, kept};
 
 /// Answers `POST /v1/statement`.
 pub(crate) async fn submit(
@@ -175,39 +175,6 @@ async fn dispatch(
     forward_statement(core, exchange, chosen, statement, about, lease, None).await
 }
 
-/// Counts an accepted statement from now on (rule L1).
-pub(crate) fn accepted(core: &Core, exchange: &Exchange, group: &Group, asked: &Asked) -> Lease {
-    group.metrics.query_event(QueryEvent::Submitted);
-    tracing::info!(
-        target: "sluice::query", event = "query_submitted", routing_group = group.name.as_str(),
-        user = asked.user.as_deref(), statement_type = asked.kind.as_str(), trace_id = exchange.trace.trace_id(),
-        traceparent = exchange.trace.traceparent(), request_id = exchange.request_id.as_str(), "Query submitted"
-    );
-    core.shared.ledger.open(&group.name)
-}
-
-/// What is remembered of a statement's POST.
-pub(crate) fn about(exchange: &Exchange, group: &Group, asked: &Asked) -> About {
-    About {
-        metrics: Arc::clone(&group.metrics),
-        kind: asked.kind,
-        accepted: exchange.account.started(),
-        user: asked.user.as_deref().map(Arc::from),
-        traceparent: exchange.trace_of_query(),
-    }
-}
-
-/// The statement as it may be sent.
-pub(crate) fn kept(core: &Core, headers: HeaderMap, body: Bytes, asked: &Asked) -> Statement {
-    Statement {
-        kept: core.shared.keeping.room_for(body.len()).map(Arc::new),
-        body,
-        headers,
-        in_transaction: asked.transaction.is_some(),
-        user: asked.user.clone(),
-    }
-}
-
 /// What a statement that takes the place of a lost one may still become.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Place {
@@ -282,36 +249,6 @@ pub(crate) async fn forward_statement(
     }
 }
 
-/// A backend's answer to a statement, and the plan by which it was asked.
-pub(crate) type Attempted = (Plan, http::Response<Incoming>);
-
-/// One attempt at one backend, within `upstream.statementTimeout` and `most`, whichever is shorter.
-pub(crate) async fn attempt(
-    core: &Core,
-    exchange: &Exchange,
-    backend: &Arc<Backend>,
-    statement: &Statement,
-    most: Option<Duration>,
-) -> Result<Attempted, Failure> {
-    let plan = Plan::new(exchange, backend, Page::Early);
-    let path = PathAndQuery::from_static("/v1/statement");
-    let body = Body::from(statement.body.clone());
-    let request = forward::request(
-        exchange,
-        backend,
-        &plan,
-        Method::POST,
-        &path,
-        statement.headers.clone(),
-        body,
-    )
-    .map_err(|error| Failure::Unsendable(error.to_string()))?;
-    let within = exchange.snapshot.config.upstream.statement_timeout.get();
-    let within = most.map_or(within, |most| most.min(within));
-    let answer = forward::send(&core.upstream, exchange, backend, request, within).await?;
-    Ok((plan, answer))
-}
-
 fn reason_to_retry(outcome: &Result<(Plan, http::Response<Incoming>), Failure>) -> Option<Retry> {
     match outcome {
         Err(Failure::Late(_)) => Some(Retry::Timeout),
@@ -319,47 +256,6 @@ fn reason_to_retry(outcome: &Result<(Plan, http::Response<Incoming>), Failure>) 
         Ok((_, answer)) if matches!(answer.status().as_u16(), 502..=504) => Some(Retry::Status),
         Ok(_) | Err(Failure::Unsendable(_)) => None,
     }
-}
-
-/// A backend's refusal on its way to the client.
-pub(crate) fn refused_by(
-    core: &Core,
-    exchange: &Exchange,
-    backend: &Backend,
-    (plan, answer): Attempted,
-) -> Response {
-    let (mut parts, body) = answer.into_parts();
-    forward::clean_answer(&mut parts, plan.patch.as_deref());
-    core.shared.challenges(exchange, backend, &mut parts.headers);
-    Response::from_parts(parts, Body::new(body))
-}
-
-/// Gives the backend's answer to the client, page or not.
-pub(crate) async fn deliver(
-    core: &Arc<Core>,
-    exchange: Arc<Exchange>,
-    backend: Arc<Backend>,
-    (plan, answer): Attempted,
-    newcomer: Newcomer,
-) -> Response {
-    if answer.status() != StatusCode::OK {
-        // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
-        let about = &newcomer.about;
-        about.metrics.query_ended(QueryStatus::Rejected, about.kind, about.accepted.elapsed());
-        drop(newcomer);
-        return refused_by(core, &exchange, &backend, (plan, answer));
-    }
-    let (mut parts, body) = answer.into_parts();
-    forward::clean_answer(&mut parts, plan.patch.as_deref());
-    core.shared.challenges(&exchange, &backend, &mut parts.headers);
-    let lens = Lens::new(plan.patch.as_ref(), &parts.headers);
-    if lens.changes_length() {
-        parts.headers.remove(http::header::CONTENT_LENGTH);
-    }
-    let subject = Subject::New(Box::new(newcomer));
-    let watch = Watch::new(Arc::clone(&core.shared), exchange, backend, subject);
-    let page = PageBody::new(body, lens, watch, Vec::new()).gathered().await;
-    Response::from_parts(parts, Body::new(page))
 }
 
 /// `CALL system.runtime.kill_query`: goes to the owner of the id it names, counts as no query and wakes nothing.

@@ -22,8 +22,8 @@ use crate::{
         exchange::Exchange,
         oauth2, one_way,
         owner::{self, Owner},
-        waiting::is_ours,
     },
+    queries::is_ours,
     snapshot::{Backend, BackendState},
 };
 

@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::HeaderMap;
-use sluice_routing::{Decision, Outcome, QueryId, Refusal};
+use sluice_routing::{Decision, Outcome, Refusal};
 use tokio::time::Instant;
 
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     proxy::{
         core::Core,
         exchange::Exchange,
-        statement::{self, asked::Asked},
+        statement::{asked::Asked, sending},
         unavailable,
     },
     queries::{
@@ -53,15 +53,10 @@ pub(crate) async fn submit(
     asked: &Asked,
 ) -> Response {
     exchange.account.group(&group.metrics);
-    let lease = statement::accepted(&core, &exchange, &group, asked);
-    let about = statement::about(&exchange, &group, asked);
-    let statement = statement::kept(&core, headers, body, asked);
+    let lease = sending::accepted(&core, &exchange, &group, asked);
+    let about = sending::about(&exchange, &group, asked);
+    let statement = sending::kept(&core, headers, body, asked);
     queue(core, exchange, group, Guest { about, statement: Arc::new(statement), lease }).await
-}
-
-/// Whether an id is one of Sluice's own: its suffix begins with a character that Trino never uses there.
-pub(crate) fn is_ours(id: QueryId) -> bool {
-    id.suffix().as_str().starts_with('0')
 }
 
 /// Answers a statement that wakes nothing (promise 5): one without text, or without anybody's name, hears what Trino

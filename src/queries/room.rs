@@ -41,7 +41,7 @@ mod waiting;
 pub use self::{
     ending::{GaveUp, Why},
     guest::{Full, Guest, Refused},
-    identity::{ReplicaMark, Slug},
+    identity::{ReplicaMark, Slug, is_ours},
     pass::Pass,
     waiting::{FIRST_TOKEN, Turn, Waiting, WaitingState},
 };

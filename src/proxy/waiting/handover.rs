@@ -14,7 +14,7 @@ use crate::{
     proxy::{
         core::Core,
         exchange::Exchange,
-        statement::{self, Attempted},
+        statement::sending::{self, Attempted},
         upstream::Failure,
         watch::Newcomer,
     },
@@ -46,7 +46,7 @@ pub(super) async fn hand_over(
     }
     let within = until.saturating_duration_since(Instant::now());
     let underway = Underway(Some((pass, lease)));
-    let outcome = statement::attempt(core, exchange, &backend, &statement, Some(within)).await;
+    let outcome = sending::attempt(core, exchange, &backend, &statement, Some(within)).await;
     let Some((pass, mut lease)) = underway.over() else { return Handed::Back };
     let (plan, answer) = match outcome {
         Ok(answer) => answer,
@@ -71,7 +71,7 @@ pub(super) async fn hand_over(
     let about = pass.waiting.about.clone();
     let group = pass.waiting.group.clone();
     if answer.status() != StatusCode::OK {
-        let answer = statement::refused_by(core, exchange, &backend, (plan, answer));
+        let answer = sending::refused_by(core, exchange, &backend, (plan, answer));
         match answer.status() {
             StatusCode::UNAUTHORIZED if pass.waiting.has_page() => pass.unauthorised(lease),
             _ => {
@@ -92,9 +92,7 @@ pub(super) async fn hand_over(
         pass: Some(pass),
     };
     let attempted: Attempted = (plan, answer);
-    Handed::Answer(
-        statement::deliver(core, Arc::clone(exchange), backend, attempted, newcomer).await,
-    )
+    Handed::Answer(sending::deliver(core, Arc::clone(exchange), backend, attempted, newcomer).await)
 }
 
 /// An attempt that nobody may wait for any more: a client that leaves in the midst of it says nothing of the backend.

@@ -12,11 +12,11 @@ use http::{Method, Request, StatusCode};
 use sluice_routing::QueryId;
 use tokio::time::Instant;
 
-use super::{is_ours, page};
+use super::page;
 use crate::{
     metrics::Operation,
     proxy::{answers, core::Core, exchange::Exchange, statement::asked::Asked},
-    queries::{Slug, WaitingState},
+    queries::{Slug, WaitingState, is_ours},
     trino::synthetic::{Failure, Synthetic, kill_of_ended, kill_of_unknown},
 };
 

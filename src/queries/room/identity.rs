@@ -21,6 +21,11 @@ const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 /// 160 bits: nobody guesses a statement's secret.
 const SECRET_BYTES: usize = 20;
 
+/// Whether an id is one of Sluice's own: its suffix begins with a character that Trino never uses there.
+pub fn is_ours(id: QueryId) -> bool {
+    id.suffix().as_str().starts_with('0')
+}
+
 /// What tells the ids of this process from those of any other replica, past or present.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ReplicaMark([u8; 4]);

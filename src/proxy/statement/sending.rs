@@ -1,0 +1,132 @@
+//! A statement on its way: counted, kept, sent to one backend once, and that backend's answer given on.
+//!
+//! Who sends it, when, and what follows a failure is the business of `statement` and of `waiting`.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
+use hyper::body::Incoming;
+
+use super::asked::Asked;
+use crate::{
+    metrics::{QueryEvent, QueryStatus},
+    proxy::{
+        core::Core,
+        exchange::Exchange,
+        forward::{self, Page, Plan},
+        page::{Lens, PageBody},
+        upstream::Failure,
+        watch::{Newcomer, Subject, Watch},
+    },
+    queries::{
+        Lease,
+        query::{About, Statement},
+    },
+    snapshot::{Backend, Group},
+};
+
+/// Counts an accepted statement from now on (rule L1).
+pub(crate) fn accepted(core: &Core, exchange: &Exchange, group: &Group, asked: &Asked) -> Lease {
+    group.metrics.query_event(QueryEvent::Submitted);
+    tracing::info!(
+        target: "sluice::query", event = "query_submitted", routing_group = group.name.as_str(),
+        user = asked.user.as_deref(), statement_type = asked.kind.as_str(), trace_id = exchange.trace.trace_id(),
+        traceparent = exchange.trace.traceparent(), request_id = exchange.request_id.as_str(), "Query submitted"
+    );
+    core.shared.ledger.open(&group.name)
+}
+
+/// What is remembered of a statement's POST.
+pub(crate) fn about(exchange: &Exchange, group: &Group, asked: &Asked) -> About {
+    About {
+        metrics: Arc::clone(&group.metrics),
+        kind: asked.kind,
+        accepted: exchange.account.started(),
+        user: asked.user.as_deref().map(Arc::from),
+        traceparent: exchange.trace_of_query(),
+    }
+}
+
+/// The statement as it may be sent.
+pub(crate) fn kept(core: &Core, headers: HeaderMap, body: Bytes, asked: &Asked) -> Statement {
+    Statement {
+        kept: core.shared.keeping.room_for(body.len()).map(Arc::new),
+        body,
+        headers,
+        in_transaction: asked.transaction.is_some(),
+        user: asked.user.clone(),
+    }
+}
+
+/// A backend's answer to a statement, and the plan by which it was asked.
+pub(crate) type Attempted = (Plan, http::Response<Incoming>);
+
+/// One attempt at one backend, within `upstream.statementTimeout` and `most`, whichever is shorter.
+pub(crate) async fn attempt(
+    core: &Core,
+    exchange: &Exchange,
+    backend: &Arc<Backend>,
+    statement: &Statement,
+    most: Option<Duration>,
+) -> Result<Attempted, Failure> {
+    let plan = Plan::new(exchange, backend, Page::Early);
+    let path = PathAndQuery::from_static("/v1/statement");
+    let body = Body::from(statement.body.clone());
+    let request = forward::request(
+        exchange,
+        backend,
+        &plan,
+        Method::POST,
+        &path,
+        statement.headers.clone(),
+        body,
+    )
+    .map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let within = exchange.snapshot.config.upstream.statement_timeout.get();
+    let within = most.map_or(within, |most| most.min(within));
+    let answer = forward::send(&core.upstream, exchange, backend, request, within).await?;
+    Ok((plan, answer))
+}
+
+/// A backend's refusal on its way to the client.
+pub(crate) fn refused_by(
+    core: &Core,
+    exchange: &Exchange,
+    backend: &Backend,
+    (plan, answer): Attempted,
+) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    forward::clean_answer(&mut parts, plan.patch.as_deref());
+    core.shared.challenges(exchange, backend, &mut parts.headers);
+    Response::from_parts(parts, Body::new(body))
+}
+
+/// Gives the backend's answer to the client, page or not.
+pub(crate) async fn deliver(
+    core: &Arc<Core>,
+    exchange: Arc<Exchange>,
+    backend: Arc<Backend>,
+    (plan, answer): Attempted,
+    newcomer: Newcomer,
+) -> Response {
+    if answer.status() != StatusCode::OK {
+        // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
+        let about = &newcomer.about;
+        about.metrics.query_ended(QueryStatus::Rejected, about.kind, about.accepted.elapsed());
+        drop(newcomer);
+        return refused_by(core, &exchange, &backend, (plan, answer));
+    }
+    let (mut parts, body) = answer.into_parts();
+    forward::clean_answer(&mut parts, plan.patch.as_deref());
+    core.shared.challenges(&exchange, &backend, &mut parts.headers);
+    let lens = Lens::new(plan.patch.as_ref(), &parts.headers);
+    if lens.changes_length() {
+        parts.headers.remove(http::header::CONTENT_LENGTH);
+    }
+    let subject = Subject::New(Box::new(newcomer));
+    let watch = Watch::new(Arc::clone(&core.shared), exchange, backend, subject);
+    let page = PageBody::new(body, lens, watch, Vec::new()).gathered().await;
+    Response::from_parts(parts, Body::new(page))
+}
