@@ -198,8 +198,14 @@ pub(crate) async fn pursue(
 ) -> Pursued {
     loop {
         match waiting.turn(until.turn).await {
-            // One that became a query is found by its id from now on.
-            Turn::Later | Turn::Became(_) => return Pursued::Later,
+            // Another request for the same page waits in this one's place; this one is not answered the sooner for it,
+            // or two of them would chase each other.
+            Turn::Later => {
+                tokio::time::sleep_until(until.turn).await;
+                return Pursued::Later;
+            }
+            // It is found by its id from now on.
+            Turn::Became(_) => return Pursued::Later,
             Turn::Over(gave_up) => return Pursued::GaveUp(gave_up),
             Turn::Go(pass) => {
                 match Box::pin(handover::hand_over(core, exchange, pass, until.answer, latest))
