@@ -110,13 +110,13 @@ async fn a_poll_whose_coordinator_dies_once_is_repeated_or_seen_to_break() {
     }
 }
 
-/// A gateway before a broken network, and the `nextUri` of a large page.
+/// A gateway before a broken network, and the `nextUri` of a page that no row of socket buffers can hold.
 async fn at_a_large_page(coordinator: &Simulator) -> (Chaos, Gateway, String) {
     let chaos = Chaos::before(coordinator.addr()).await;
     let gateway = Gateway::with_backends(&[chaos.url()]).await;
     let mut running = gateway
         .client()
-        .start("SELECT * FROM t /* sim: running=0 pages=2 bytes=16MiB */")
+        .start("SELECT * FROM t /* sim: running=0 pages=2 bytes=48MiB */")
         .await
         .unwrap();
     running
