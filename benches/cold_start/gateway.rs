@@ -12,10 +12,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::{
-    CALLED,
-    sleeper::{self, Hook, Sleeper},
-};
+use crate::sleeper::{self, Hook, Sleeper};
 
 /// A running gateway; it ends with its owner.
 #[derive(Debug)]
@@ -28,7 +25,7 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// Groups `called-N` that are woken in vain, `woken-N` with these coordinators, and `crowd`.
-    pub(crate) async fn start(hook: &Hook, sleepers: &[Sleeper]) -> Self {
+    pub(crate) async fn start(hook: &Hook, called: usize, sleepers: &[Sleeper]) -> Self {
         let data = free();
         let mut config = format!(
             "data: {{ bind: '{data}' }}\nmetrics: {{ bind: '127.0.0.1:0' }}\nadmin: {{ bind: '127.0.0.1:0' }}\n\
@@ -44,7 +41,7 @@ impl Gateway {
             )
             .unwrap();
         };
-        for number in 0..CALLED {
+        for number in 0..called {
             group(&format!("called-{number}"), &sleeper::nowhere(number), "mode: reject");
         }
         for (number, sleeper) in sleepers.iter().enumerate() {
@@ -52,7 +49,7 @@ impl Gateway {
         }
         let wide =
             "holdFor: 200ms, maxWaiting: 20000, maxWaitingPerUser: 20000, maxWaitingBytes: 1GiB";
-        group("crowd", &sleeper::nowhere(CALLED), wide);
+        group("crowd", &sleeper::nowhere(called), wide);
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sluice.yaml");
         fs::write(&file, config).unwrap();
