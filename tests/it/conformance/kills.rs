@@ -92,6 +92,16 @@ async fn kill(target: &Target, arguments: &str) -> Done {
     target.client().query(call).await.unwrap()
 }
 
+/// A call that did it ends with no columns, mostly told as an empty list; on a queued page, as it happens, not at all.
+fn assert_called(target: &Target, last: &Page) {
+    let ours = ours(last).called();
+    if last.json.get("columns").is_some() {
+        return assert_like(target, last, &ours);
+    }
+    let text = str::from_utf8(&ours).unwrap().replace("\"columns\":[],", "");
+    assert_like(target, last, &Bytes::from(text));
+}
+
 /// A call that failed says so on a queued page, or on an executing one with the kind of the statement: as it happens.
 fn assert_refused(target: &Target, done: &Done, failure: Failure, message: &str) {
     let mut last = done.last().clone();
@@ -133,7 +143,7 @@ pub(super) async fn kill_of_the_running(target: Target) {
     ] {
         let running = executing(&target).await;
         let done = kill(&target, &arguments.replace("ID", running.id())).await;
-        assert_like(&target, done.last(), &ours(done.last()).called());
+        assert_called(&target, done.last());
         let first = &done.pages[0];
         let next = first.next.as_ref().unwrap();
         assert_like(&target, first, &ours(first).queued(&next.slug, next.token));
