@@ -12,21 +12,10 @@ use crate::harness::canned::{self, Canned};
 use crate::harness::chaos::Chaos;
 use crate::harness::client::{Client, Running};
 use crate::harness::gateway::{Gateway, groups};
-use crate::harness::{trino, wait};
+use crate::harness::{stage::gauge, trino, wait};
 
 /// A query that runs until somebody ends it.
 const ENDLESS: &str = "SELECT 1 /* sim: queued=0 running=0 ending=hang */";
-
-/// The gauge of a group, summed over its states, or in one of them.
-async fn gauge(gateway: &Gateway, group: &str, state: &str) -> f64 {
-    let page = gateway.metrics().await;
-    let wanted = format!("routing_group=\"{group}\",state=\"{state}");
-    page.lines()
-        .filter(|line| line.starts_with("xtrinode_gateway_inflight_queries{"))
-        .filter(|line| line.contains(&wanted))
-        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
-        .sum()
-}
 
 async fn total(gateway: &Gateway) -> f64 {
     gauge(gateway, "adhoc", "").await

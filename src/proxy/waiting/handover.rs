@@ -12,11 +12,7 @@ use tokio::time::Instant;
 use crate::{
     metrics::{QueryStatus, Retry},
     proxy::{
-        core::Core,
-        exchange::Exchange,
-        statement::sending::{self, Attempted},
-        upstream::Failure,
-        watch::Newcomer,
+        core::Core, exchange::Exchange, statement::sending, upstream::Failure, watch::Newcomer,
     },
     queries::{Lease, Pass, query::Statement},
     snapshot::Backend,
@@ -47,7 +43,7 @@ pub(super) async fn hand_over(
     let within = until.saturating_duration_since(Instant::now());
     let underway = Underway(Some((pass, lease)));
     let outcome = sending::attempt(core, exchange, &backend, &statement, Some(within)).await;
-    let Some((pass, mut lease)) = underway.over() else { return Handed::Back };
+    let Some((pass, lease)) = underway.over() else { return Handed::Back };
     let (plan, answer) = match outcome {
         Ok(answer) => answer,
         Err(failure) => {
@@ -86,13 +82,13 @@ pub(super) async fn hand_over(
     let newcomer = Newcomer {
         about,
         group,
-        lease: lease.take(),
+        lease,
         statement: Some(statement),
         instead_of: None,
         pass: Some(pass),
     };
-    let attempted: Attempted = (plan, answer);
-    Handed::Answer(sending::deliver(core, Arc::clone(exchange), backend, attempted, newcomer).await)
+    let given = sending::deliver(core, Arc::clone(exchange), backend, (plan, answer), newcomer);
+    Handed::Answer(given.await)
 }
 
 /// An attempt that nobody may wait for any more: a client that leaves in the midst of it says nothing of the backend.

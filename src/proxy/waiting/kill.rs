@@ -16,14 +16,14 @@ use super::page;
 use crate::{
     metrics::Operation,
     proxy::{answers, core::Core, exchange::Exchange, statement::asked::Asked},
-    queries::{Slug, WaitingState, is_ours},
+    queries::{FIRST_TOKEN, Slug, WaitingState, is_ours},
     trino::synthetic::{Failure, Synthetic, kill_of_ended, kill_of_unknown},
 };
 
 /// Trino keeps a query that nobody follows for five minutes.
 const KEPT: Duration = Duration::from_secs(300);
 
-/// Above this many the oldest go: anybody may send a CALL.
+/// Anybody may send a CALL: above this many those go that nobody followed in time, and while none does no more are kept.
 const MOST: usize = 10_000;
 
 /// CALLs whose second page has not been asked for, or not long ago.
@@ -99,7 +99,8 @@ fn begin(core: &Core, exchange: &Exchange, target: QueryId, outcome: Outcome) ->
         let words = "the system gives no randomness";
         return answers::text(StatusCode::INTERNAL_SERVER_ERROR, words);
     };
-    let answer = page::told(exchange, id, Duration::ZERO, |page| page.queued(slug.as_str(), 1));
+    let answer =
+        page::told(exchange, id, Duration::ZERO, |page| page.queued(slug.as_str(), FIRST_TOKEN));
     core.shared.calls.keep(id, Call { slug, target, outcome, began: Instant::now() });
     answer
 }
