@@ -29,9 +29,10 @@ pub use self::{
     family::Declared,
     group::{Answered, GroupMetrics},
     labels::{
-        AdminOperation, AdminStatus, BackendState, Circuit, ColdStartPhase, ErrorKind, Evicted,
-        Lookup, Method, Operation, Probe, Provider, ProviderOutcome, QueryError, QueryEvent,
-        QueryStatus, Reload, ResumeOutcome, Retry, RoutingError, Unavailable, UpstreamError,
+        AdminOperation, AdminStatus, AuditDropped, AuditStatus, BackendState, Circuit,
+        ColdStartPhase, ErrorKind, EventName, EventType, Evicted, Lookup, Method, Operation, Probe,
+        Provider, ProviderOutcome, QueryError, QueryEvent, QueryStatus, Reload, ResumeOutcome,
+        Retry, RoutingError, SpanDropped, Unavailable, UpstreamError,
     },
     living::{BackendGauge, GroupGauge, InFlight, Living, Wanted},
 };
@@ -210,6 +211,47 @@ impl Metrics {
     pub fn admin_operation(&self, operation: AdminOperation, status: AdminStatus) {
         if let Some(statuses) = self.gateway.admin.of(operation) {
             statuses.count(status);
+        }
+    }
+
+    /// Something happened that the list of events tells.
+    pub fn event(&self, event: EventName, kind: EventType) {
+        if let Some(kinds) = self.gateway.events.of(event) {
+            kinds.count(kind);
+        }
+    }
+
+    /// So many audit records were written, or could not be.
+    pub fn audit(&self, status: AuditStatus, records: u64) {
+        if let Some(counter) = self.gateway.audit_records.of(status) {
+            counter.inc_by(records);
+        }
+        if status == AuditStatus::Written {
+            self.gateway.audit_last_write.set(gateway::unix_seconds());
+        }
+    }
+
+    /// So many audit records were lost.
+    pub fn audit_dropped(&self, reason: AuditDropped, records: u64) {
+        if let Some(counter) = self.gateway.audit_dropped.of(reason) {
+            counter.inc_by(records);
+        }
+    }
+
+    /// The gauge of audit records that wait for the disk.
+    pub fn audit_depth(&self) -> prometheus::Gauge {
+        self.gateway.audit_depth.clone()
+    }
+
+    /// So many spans reached a collector.
+    pub fn spans_exported(&self, spans: u64) {
+        self.gateway.spans_exported.inc_by(spans);
+    }
+
+    /// So many spans were lost.
+    pub fn spans_dropped(&self, reason: SpanDropped, spans: u64) {
+        if let Some(counter) = self.gateway.spans_dropped.of(reason) {
+            counter.inc_by(spans);
         }
     }
 

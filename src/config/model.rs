@@ -24,7 +24,10 @@ pub use self::{
         Challenge, Command, CustomResource, External, KubernetesScale, Named, Resume, Stats,
         Webhook, XtrinodeApi,
     },
-    told::{AccessLog, Info, Log, LogFormat, Telemetry},
+    told::{
+        AccessLog, Audit, Info, Log, LogFormat, OnFull, OtlpProtocol, Profiling, QueryText,
+        Telemetry,
+    },
 };
 
 /// The whole file; only `routingGroups` is required.
@@ -72,9 +75,15 @@ pub struct Config {
     /// What `/v1/info` says.
     #[serde(default)]
     pub info: Info,
-    /// Trace context.
+    /// Traces.
     #[serde(default)]
     pub telemetry: Telemetry,
+    /// The record of who asked what.
+    #[serde(default)]
+    pub audit: Audit,
+    /// CPU profiles.
+    #[serde(default)]
+    pub profiling: Profiling,
 }
 
 fn default_routing_group_header() -> String {
@@ -218,6 +227,8 @@ pub struct Queries {
     pub linger: Span,
     /// How long a statement that was refused for want of capacity goes on as demand.
     pub unmet_lease: Span,
+    /// Whether the rows of results are counted, for which whole pages are read; the audit log needs it and turns it on.
+    pub count_rows: bool,
 }
 
 impl Default for Queries {
@@ -228,6 +239,7 @@ impl Default for Queries {
             idle_demand_after: Span::secs(60),
             linger: Span::secs(60),
             unmet_lease: Span::secs(60),
+            count_rows: false,
         }
     }
 }
@@ -421,11 +433,15 @@ pub struct Metrics {
     /// Address of `/metrics`.
     #[schemars(with = "String", extend("format" = "socket-address"))]
     pub bind: SocketAddr,
+    /// Whether OpenMetrics answers carry exemplars.
+    pub exemplars: bool,
+    /// Whether the data port answers `/metrics` too; coordinators own that path there.
+    pub on_data_port: bool,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { bind: SocketAddr::from(([0, 0, 0, 0], 9090)) }
+        Self { bind: SocketAddr::from(([0, 0, 0, 0], 9090)), exemplars: true, on_data_port: false }
     }
 }
 

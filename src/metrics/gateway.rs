@@ -9,8 +9,9 @@ use prometheus::{Gauge, Histogram, IntCounter};
 
 use crate::metrics::{
     labels::{
-        AdminOperation, AdminStatus, ErrorKind, Evicted, Lookup, Method, Operation, Provider,
-        ProviderOutcome, Reload, RoutingError,
+        AdminOperation, AdminStatus, AuditDropped, AuditStatus, ErrorKind, EventName, EventType,
+        Evicted, Lookup, Method, Operation, Provider, ProviderOutcome, Reload, RoutingError,
+        SpanDropped,
     },
     series::{Codes, PerLabel},
     table::Kept,
@@ -33,6 +34,13 @@ pub(super) struct Gateway {
     reload_successful: Gauge,
     reload_time: Gauge,
     pub(super) admin: PerLabel<AdminOperation, PerLabel<AdminStatus, IntCounter>>,
+    pub(super) events: PerLabel<EventName, PerLabel<EventType, IntCounter>>,
+    pub(super) audit_records: PerLabel<AuditStatus, IntCounter>,
+    pub(super) audit_dropped: PerLabel<AuditDropped, IntCounter>,
+    pub(super) audit_depth: Gauge,
+    pub(super) audit_last_write: Gauge,
+    pub(super) spans_exported: IntCounter,
+    pub(super) spans_dropped: PerLabel<SpanDropped, IntCounter>,
 }
 
 impl Gateway {
@@ -76,6 +84,23 @@ impl Gateway {
                     kept.admin_operations.with([operation.as_str(), status.as_str()])
                 })
             }),
+            events: PerLabel::resolve(|event: EventName| {
+                PerLabel::resolve(|kind: EventType| {
+                    kept.events.with([event.as_str(), kind.as_str()])
+                })
+            }),
+            audit_records: PerLabel::resolve(|s: AuditStatus| {
+                kept.audit_records.with([s.as_str()])
+            }),
+            audit_dropped: PerLabel::resolve(|r: AuditDropped| {
+                kept.audit_dropped.with([r.as_str()])
+            }),
+            audit_depth: kept.audit_depth.with([]),
+            audit_last_write: kept.audit_last_write.with([]),
+            spans_exported: kept.spans_exported.with([]),
+            spans_dropped: PerLabel::resolve(|r: SpanDropped| {
+                kept.spans_dropped.with([r.as_str()])
+            }),
         };
         gateway.loaded(true);
         gateway
@@ -111,6 +136,6 @@ impl Gateway {
 }
 
 /// Now, as Prometheus writes times.
-fn unix_seconds() -> f64 {
+pub(super) fn unix_seconds() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -261,6 +261,44 @@ closed! {
         Failure = "failure",
         Rejected = "rejected",
     }
+
+    /// What happened, as the list of events calls it.
+    EventName {
+        ConfigReloaded = "ConfigReloaded",
+        ConfigRejected = "ConfigRejected",
+        BackendStateChanged = "BackendStateChanged",
+        CircuitOpened = "CircuitOpened",
+        ResumeTriggered = "ResumeTriggered",
+        ResumeSucceeded = "ResumeSucceeded",
+        ResumeFailed = "ResumeFailed",
+        /// Trino's own counts cannot be read, so that an idle backend is not put to sleep.
+        SuspendBlocked = "SuspendBlocked",
+        Draining = "Draining",
+    }
+
+    /// Whether an operator should look.
+    EventType {
+        Normal = "Normal",
+        Warning = "Warning",
+    }
+
+    /// What became of an audit record.
+    AuditStatus {
+        Written = "written",
+        Failed = "failed",
+    }
+
+    /// Why an audit record was lost.
+    AuditDropped {
+        QueueFull = "queue_full",
+        WriteError = "write_error",
+    }
+
+    /// Why a span was lost.
+    SpanDropped {
+        QueueFull = "queue_full",
+        ExportError = "export_error",
+    }
 }
 
 impl Label for StatementKind {

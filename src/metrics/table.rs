@@ -177,6 +177,20 @@ table! {
             "When the configuration was last loaded or refused, in Unix time.";
         admin_operations: Counters "gateway_admin_operations_total" ["operation", "status"]
             "Operators' commands (rejected: not authorised, or not understood).";
+        events: Counters "gateway_events_total" ["event", "type"]
+            "Events, as /api/v1/events lists them.";
+        audit_records: Counters "gateway_audit_records_total" ["status"]
+            "Audit records that reached the file, or failed to.";
+        audit_dropped: Counters "gateway_audit_dropped_total" ["reason"]
+            "Audit records that were lost.";
+        audit_depth: Gauges "gateway_audit_queue_depth" []
+            "Audit records that wait for the disk.";
+        audit_last_write: Gauges "gateway_audit_last_write_timestamp_seconds" []
+            "When an audit record was last written, in Unix time; 0 if never.";
+        spans_exported: Counters "gateway_trace_spans_exported_total" []
+            "Spans that a collector took.";
+        spans_dropped: Counters "gateway_trace_spans_dropped_total" ["reason"]
+            "Spans that were lost.";
     }
 
     /// Computed anew for each scrape.
