@@ -151,6 +151,35 @@ fn no_test_sleeps() {
     none(&wrong.map(|file| format!("{}: sleeps", shown(&file))).collect::<Vec<_>>());
 }
 
+/// Where the clock on the wall is read: to write a date or a name. Every deadline, age and pause is measured by the
+/// steady clock, so that a clock that jumps hurries nothing and holds nothing up.
+const READ_THE_WALL_CLOCK: [&str; 9] = [
+    "src/admin/config.rs",                    // when the file was loaded
+    "src/backends/probe.rs",                  // when a probe ended, for the status page
+    "src/backends/resume/driver/xtrinode.rs", // an annotation that XTrinode reads
+    "src/backends/truth/acts.rs",             // when a resume last succeeded
+    "src/metrics/gateway.rs",                 // times that Prometheus reads
+    "src/proxy.rs", // whose ids are from before this process, which are dates
+    "src/proxy/statement/chosen.rs", // rules may ask for the time of day
+    "src/queries/room/identity.rs", // ids are dates
+    "src/telemetry/logs/json.rs", // `timestamp`
+];
+
+#[test]
+fn no_deadline_hangs_on_the_clock_on_the_wall() {
+    let reads = |file: &Path| {
+        let code = code(&read(file));
+        code.contains("SystemTime::now") || code.contains("Timestamp::now")
+    };
+    let wrong = sources(&["src", "routing"]).into_iter().map(|file| shown(&file)).filter(|file| {
+        !file.starts_with("src/simulator")
+            && !file.contains("tests")
+            && !READ_THE_WALL_CLOCK.contains(&file.as_str())
+            && reads(&root().join(file))
+    });
+    none(&wrong.map(|file| format!("{file}: reads the wall clock")).collect::<Vec<_>>());
+}
+
 /// What is wrong with an arrow, if anything is.
 fn arrow(from: &str, to: &str) -> Option<String> {
     let floor = |room: &str| ROOMS.iter().position(|known| *known == room);

@@ -51,7 +51,7 @@ impl Truth {
             }
             Act::Ended(ended) => {
                 tell_end(record, &ended);
-                self.ended(&routing_group, &ended);
+                self.ended(&routing_group, &ended, now);
             }
             Act::Suspended => {
                 tracing::info!(
@@ -69,13 +69,14 @@ impl Truth {
         }
     }
 
-    fn ended(&mut self, group: &GroupName, ended: &Ended) {
+    fn ended(&mut self, group: &GroupName, ended: &Ended, now: Instant) {
         self.metrics.group(group.as_str()).resume_ended(ended.outcome, ended.took);
         let waking = self.waking.entry(group.clone()).or_default();
         waking.last_outcome = Some(ended.outcome);
         if ended.outcome == ResumeOutcome::Success {
             waking.last_success = Some(SystemTime::now());
             waking.learned.took(ended.took);
+            self.lives.get(group).into_iter().for_each(|live| live.rose(now));
         }
     }
 
