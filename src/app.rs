@@ -6,7 +6,7 @@
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::mpsc, time::Instant};
+use tokio::{net::TcpListener, runtime::Handle, sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -121,7 +121,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         admin: ports.admin.local_addr()?,
     };
     let plane = plane::start(ports.data, &shared)?;
-    let seen = seen(&shared, &status);
+    let seen = seen(&shared, &status, &plane);
     tasks.spawn(admin::listener::serve(
         ports.metrics,
         admin::metrics(seen.clone()),
@@ -206,7 +206,8 @@ async fn listener(key: &'static str, address: SocketAddr) -> Result<TcpListener,
     TcpListener::bind(address).await.map_err(|cause| StartError::Bind { key, address, cause })
 }
 
-fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {
+fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
+    let runtimes = plane.runtimes.iter().cloned().chain([Handle::current()]);
     Seen {
         metrics: Arc::clone(&shared.metrics),
         living: Arc::new(Alive {
@@ -214,6 +215,8 @@ fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {
             ledger: Arc::clone(&shared.ledger),
             table: Arc::clone(&shared.table),
             rooms: Arc::clone(&shared.rooms),
+            sessions: Arc::clone(&shared.sessions),
+            runtimes: runtimes.collect(),
             lifecycle: shared.lifecycle.clone(),
             started: Instant::now(),
         }),

@@ -12,7 +12,7 @@ use sluice::{
     config::model::Config,
     events::Events,
     lifecycle::{Check, Lifecycle, Part, Signal, Signals, Timing},
-    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Wanted},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Runtimes, Wanted},
     queries::{Ledger, ReplicaMark, Rooms},
     snapshot::Demand,
     telemetry::logs::Logs,
@@ -72,6 +72,14 @@ impl Living for OneQuery {
 
     fn tracked_queries(&self) -> u64 {
         1
+    }
+
+    fn active_sessions(&self) -> u64 {
+        0
+    }
+
+    fn runtimes(&self) -> Runtimes {
+        Runtimes::default()
     }
 
     fn ready(&self) -> bool {
