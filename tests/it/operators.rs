@@ -4,6 +4,7 @@
 
 #![allow(non_snake_case, reason = "tests bear the ids of the facts")]
 
+mod answers;
 mod events;
 
 /// No page comes: what waits is held on its POST, longer than any test.
