@@ -86,9 +86,8 @@ class Alertmanager(Peer):
         return Process(self.name, command, self.folder, lambda: answers(f"{self.url}/-/ready"))
 
     def alerts(self):
-        """The labels of each alert that it has, with who is told of it."""
-        told = self.ask("/api/v2/alerts")
-        return [{**alert["labels"], "receivers": [each["name"] for each in alert["receivers"]]} for alert in told]
+        """All that it has now."""
+        return self.ask("/api/v2/alerts")
 
 
 class Prometheus(Peer):

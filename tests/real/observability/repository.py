@@ -23,6 +23,9 @@ VARIABLES = {
     "$routing_group": ".*", "$namespace": "team-a", "$xtrinode": "analytics",
 }
 
+# Metrics of the contract that no scrape here can show, each with the reason.
+ABSENT = {"gateway_workers": "only if a provider reports its workers"}
+
 
 @dataclass(frozen=True)
 class Panel:

@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -77,6 +78,7 @@ class Stage:
         self._closing.close()
 
     def _set(self):
+        self.begun = time.time()
         self.folder = Path(tempfile.mkdtemp(prefix="stage-"))
         self._closing.callback(shutil.rmtree, self.folder, ignore_errors=True)
         self.jaeger = self._closing.enter_context(jaeger_peer.Jaeger())

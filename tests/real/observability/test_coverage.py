@@ -7,9 +7,6 @@ import repository
 import wire
 from prometheus_client.parser import text_string_to_metric_families
 
-NO_PROVIDER = "only if a provider reports its workers"
-# In nobody's scrape here.
-ABSENT = {"gateway_workers": NO_PROVIDER}
 # Of others.
 FOREIGN = re.compile(r"trino_")
 
@@ -37,8 +34,8 @@ def shown():
 @pytest.mark.parametrize("name, kind", repository.contract().items(), ids=repository.contract())
 def test_obs_m24_metric_is_scraped_and_shown(scraped, name, kind):
     """A row of the contract."""
-    if name in ABSENT:
-        assert name not in scraped, f"{ABSENT[name]} is no excuse any more"
+    if name in repository.ABSENT:
+        assert name not in scraped, f"{repository.ABSENT[name]} is no excuse any more"
     else:
         assert scraped.get(name) == kind
     assert name in shown(), f"no panel and no alert asks for {name}"
@@ -53,5 +50,5 @@ def test_obs_m24_whatever_is_scraped_is_in_the_contract(scraped):
 def test_obs_m24_whatever_is_shown_is_scraped(scraped):
     """No panel and no alert asks for what nobody exports."""
     recorded = {rule["record"] for rule in repository.rules() if "record" in rule}
-    missing = {name for name in shown() - scraped.keys() - recorded - ABSENT.keys() if not FOREIGN.match(name)}
+    missing = {name for name in shown() - scraped.keys() - recorded - repository.ABSENT.keys() if not FOREIGN.match(name)}
     assert missing == set()
