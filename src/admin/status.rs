@@ -249,7 +249,7 @@ mod tests {
             (&[Sleeping, Unhealthy], "ERROR"),
             (&[Draining, Unhealthy], "ERROR"),
         ] {
-            assert_eq!(state(members.iter().copied()), word, "{members:?}");
+            assert_eq!(state(members), word, "{members:?}");
         }
     }
 }
