@@ -21,6 +21,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("metrics.bind", old.metrics.bind != new.metrics.bind),
         ("health.bind", old.health.bind != new.health.bind),
         ("admin.bind", old.admin.bind != new.admin.bind),
+        ("profiling.enabled", old.profiling.enabled != new.profiling.enabled),
+        ("profiling.bind", old.profiling.bind != new.profiling.bind),
         ("store", kind(&old.store) != kind(&new.store)),
     ];
     changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
