@@ -86,26 +86,27 @@ class Alertmanager(Peer):
         return Process(self.name, command, self.folder, lambda: answers(f"{self.url}/-/ready"))
 
     def alerts(self):
-        """The labels of each alert that it has, with who is told of it."""
-        told = self.ask("/api/v2/alerts")
-        return [{**alert["labels"], "receivers": [each["name"] for each in alert["receivers"]]} for alert in told]
+        """All that it has now."""
+        return self.ask("/api/v2/alerts")
 
 
 class Prometheus(Peer):
-    """A Prometheus with a configuration, written as JSON (which is YAML too) beside copies of the files that it names."""
+    """A Prometheus; `files` by their names beside its configuration, which `config` makes when told its own address."""
 
     name = "prometheus"
 
     def __init__(self, config, files):
         super().__init__()
+        self._config = config
         for name, text in files.items():
             (self.folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / name).write_text(text)
-        (self.folder / "prometheus.json").write_text(json.dumps(config, indent=2))
 
     def begin(self, port):
         """Starts it there."""
         self.url = f"http://127.0.0.1:{port}"
+        # JSON is YAML too.
+        (self.folder / "prometheus.json").write_text(json.dumps(self._config(f"127.0.0.1:{port}"), indent=2))
         command = [
             self.program, f"--config.file={self.folder / 'prometheus.json'}", f"--storage.tsdb.path={self.folder / 'data'}",
             f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage",
@@ -128,6 +129,11 @@ class Prometheus(Peer):
         """(name, state, labels) of each alert that is pending or firing."""
         told = self.ask("/api/v1/alerts")["data"]["alerts"]
         return [(alert["labels"]["alertname"], alert["state"], alert["labels"]) for alert in told]
+
+    def exemplars(self, selector, begin, end):
+        """(labels of the series, labels of the exemplar, value) of each exemplar of a time."""
+        found = self.ask("/api/v1/query_exemplars", query=selector, start=begin, end=end)["data"]
+        return [(each["seriesLabels"], one["labels"], float(one["value"])) for each in found for one in each["exemplars"]]
 
     def rules(self):
         """Every rule that it has loaded."""
