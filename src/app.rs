@@ -27,6 +27,8 @@ use crate::{
     telemetry::logs::Logs,
 };
 
+mod spans;
+
 /// Reload wishes that may wait; who sends more waits too.
 const WISHES: usize = 16;
 
@@ -49,6 +51,9 @@ pub enum StartError {
     /// The configuration cannot be put to work.
     #[error("cannot put the configuration to work: {0}")]
     Refused(#[from] backends::Refused),
+    /// The way to the collector of spans is not one, as the key or variable that it names says.
+    #[error("cannot export spans: {0}")]
+    Spans(String),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -91,6 +96,7 @@ struct Ports {
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
     let metrics = Metrics::new()?;
+    let traces = spans::export(&loaded.config, &metrics).map_err(StartError::Spans)?;
     let lifecycle = Lifecycle::new();
     let (config_part, listeners_part) =
         (lifecycle.part(Check::Config, "config"), lifecycle.part(Check::Listeners, "listeners"));
@@ -107,8 +113,8 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         &tasks,
     )?;
     config_part.done();
-    let shared =
-        Arc::new(Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone()));
+    let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
+    let shared = Arc::new(Shared { traces, ..shared });
     let status = ConfigStatus::new(Arc::clone(&metrics), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
     let addresses = Addresses {
@@ -238,6 +244,7 @@ impl App {
         cancel.cancel();
         tasks.close();
         tasks.wait().await;
+        shared.traces.flush().await;
     }
 }
 

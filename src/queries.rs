@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod query;
 pub mod reaper;
 pub mod room;
+mod span;
 pub mod table;
 
 pub use bindings::Bindings;

@@ -36,5 +36,6 @@ mod spooled;
 mod statements;
 mod sticky;
 mod streaming;
+mod traces;
 mod transactions;
 mod ui;

@@ -21,7 +21,7 @@ use crate::{
             stats::Counts,
             wake::{Around, CallId, Look, Standing, Terms, Wake},
         },
-        truth::Truth,
+        truth::{Truth, traced::Traced},
     },
     metrics::ResumeOutcome,
     snapshot::{Mark, Seat, WakeState},
@@ -38,6 +38,7 @@ pub(super) struct Waking {
     pub(super) learned: Learned,
     pub(super) last_outcome: Option<ResumeOutcome>,
     pub(super) last_success: Option<SystemTime>,
+    pub(super) traced: Traced,
 }
 
 /// Whether a group is wanted.

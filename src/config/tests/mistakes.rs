@@ -19,10 +19,27 @@ fn head(head: &str, place: &str, path: &str, words: &str) {
 }
 
 #[test]
+fn obs_t4_t5_shares_and_collectors_are_checked() {
+    let ratio = "telemetry.sampleRatio";
+    head(
+        "telemetry: { sampleRatio: 2 }",
+        "1:27",
+        ratio,
+        "2 is too large (allowed: a number from 0 to 1)",
+    );
+    head("telemetry: { sampleRatio: -0.5 }", "1:27", ratio, "-0.5 is too small");
+    head("telemetry: { sampleRatio: .nan }", "1:27", ratio, "is too large");
+    head("telemetry: { sampleRatio: much }", "1:27", ratio, "does not belong here");
+    let endpoint = "telemetry.otlpEndpoint";
+    head("telemetry: { otlpEndpoint: nonsense }", "1:28", endpoint, "this is no URL");
+    head("telemetry: { otlpEndpoint: 'https://c' }", "1:28", endpoint, "http/protobuf");
+}
+
+#[test]
 fn unknown_keys_name_the_nearest_one_and_all_allowed() {
     head("dta: {}", "1:1", "dta", "unknown key `dta`; did you mean `data`? (allowed: ");
     head("data: { bnid: x }", "1:9", "data.bnid", "did you mean `bind`?");
-    head("telemetry: { banana: 1 }", "1:14", "telemetry.banana", "(allowed: generateWhenAbsent)");
+    head("telemetry: { banana: 1 }", "1:14", "telemetry.banana", "(allowed: captureQueryText, ");
     head("store: { memory: { size: 1 } }", "1:20", "store.memory.size", "(allowed: no key)");
     head("store: { redis: {} }", "1:10", "store.redis", "(allowed: memory)");
 }
