@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
-    queries::{Bindings, Keeping, Ledger, ReplicaMark, Rooms, Table},
+    queries::{Bindings, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
     snapshot::Current,
     telemetry::traces::Traces,
 };
@@ -65,6 +65,8 @@ pub struct Shared {
     pub(crate) assets: ui::Assets,
     /// Statements that wait for their turn.
     pub rooms: Arc<Rooms>,
+    /// Who was active of late.
+    pub sessions: Arc<Sessions>,
     /// CALLs that Sluice answers by itself.
     pub(crate) calls: waiting::kill::Calls,
     /// What is told.
@@ -99,6 +101,7 @@ impl Shared {
         Self {
             current,
             rooms,
+            sessions: Arc::default(),
             calls: waiting::kill::Calls::default(),
             table,
             ledger,

@@ -34,6 +34,7 @@ use crate::{
         resume::{driver::Action, wake::CallId},
     },
     config::model::Config,
+    events::Events,
     metrics::Metrics,
     snapshot::{Demand, GroupLive, Mark, Report, Seat},
 };
@@ -69,6 +70,7 @@ pub(crate) enum Effect {
 #[derive(Debug)]
 pub(crate) struct Truth {
     metrics: Arc<Metrics>,
+    events: Events,
     reports: mpsc::UnboundedSender<Report>,
     demand: Arc<dyn Demand>,
     config: Arc<Config>,
@@ -103,11 +105,13 @@ impl Truth {
         config: Arc<Config>,
         hash: Arc<str>,
         metrics: Arc<Metrics>,
+        events: Events,
         reports: mpsc::UnboundedSender<Report>,
         demand: Arc<dyn Demand>,
     ) -> Self {
         let mut truth = Self {
             metrics,
+            events,
             reports,
             demand,
             config,

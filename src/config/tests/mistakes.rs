@@ -14,25 +14,8 @@ fn one(text: &str, place: &str, path: &str, words: &str) {
 }
 
 /// A mistake in front of a group that is right.
-fn head(head: &str, place: &str, path: &str, words: &str) {
+pub(super) fn head(head: &str, place: &str, path: &str, words: &str) {
     one(&format!("{head}\n{GROUPS}"), place, path, words);
-}
-
-#[test]
-fn obs_t4_t5_shares_and_collectors_are_checked() {
-    let ratio = "telemetry.sampleRatio";
-    head(
-        "telemetry: { sampleRatio: 2 }",
-        "1:27",
-        ratio,
-        "2 is too large (allowed: a number from 0 to 1)",
-    );
-    head("telemetry: { sampleRatio: -0.5 }", "1:27", ratio, "-0.5 is too small");
-    head("telemetry: { sampleRatio: .nan }", "1:27", ratio, "is too large");
-    head("telemetry: { sampleRatio: much }", "1:27", ratio, "does not belong here");
-    let endpoint = "telemetry.otlpEndpoint";
-    head("telemetry: { otlpEndpoint: nonsense }", "1:28", endpoint, "this is no URL");
-    head("telemetry: { otlpEndpoint: 'https://c' }", "1:28", endpoint, "http/protobuf");
 }
 
 #[test]
