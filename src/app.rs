@@ -29,6 +29,8 @@ use crate::{
     telemetry::logs::Logs,
 };
 
+mod spans;
+
 /// Reload wishes that may wait; who sends more waits too.
 const WISHES: usize = 16;
 
@@ -54,6 +56,9 @@ pub enum StartError {
     /// The configuration cannot be put to work.
     #[error("cannot put the configuration to work: {0}")]
     Refused(#[from] backends::Refused),
+    /// The way to the collector of spans is not one, as the key or variable that it names says.
+    #[error("cannot export spans: {0}")]
+    Spans(String),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -99,6 +104,7 @@ struct Ports {
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
     let metrics = Metrics::new()?;
+    let traces = spans::export(&loaded.config, &metrics).map_err(StartError::Spans)?;
     let events = Events::new(Arc::clone(&metrics));
     let lifecycle = Lifecycle::new();
     let (config_part, listeners_part) =
@@ -117,8 +123,8 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         &tasks,
     )?;
     config_part.done();
-    let shared =
-        Arc::new(Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone()));
+    let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
+    let shared = Arc::new(Shared { traces, ..shared });
     let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
     let addresses = Addresses {
@@ -272,6 +278,7 @@ impl App {
         cancel.cancel();
         tasks.close();
         tasks.wait().await;
+        shared.traces.flush().await;
     }
 }
 

@@ -11,6 +11,7 @@ pub mod query;
 pub mod reaper;
 pub mod room;
 pub mod sessions;
+mod span;
 pub mod table;
 
 pub use bindings::Bindings;

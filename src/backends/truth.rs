@@ -13,6 +13,7 @@ mod sleeping;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests;
+mod traced;
 mod waking;
 
 use std::{

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::{
     config::model::AccessLog,
     metrics::{Answered, GroupMetrics, Metrics, Open, Operation, Unavailable},
-    proxy::deadlines::Stage,
+    proxy::{deadlines::Stage, spans::Spans},
     snapshot::Snapshot,
     telemetry::context::{RequestId, TraceContext},
     trino::client_base::ClientBase,
@@ -52,6 +52,8 @@ pub(crate) struct Exchange {
     pub(crate) adds_trace: bool,
     /// Whether the client named a trace.
     pub(crate) came_with_trace: bool,
+    /// What a collector is told of it, if anything.
+    pub(crate) spans: Spans,
     /// Whether it would read a refusal as JSON.
     pub(crate) wants_json: bool,
     /// Closed when the answer ends.
@@ -134,6 +136,16 @@ impl Account {
         self.metrics.overhead(self.label(), self.started.elapsed().saturating_sub(upstream));
     }
 
+    /// The group that it is for, once that is known.
+    pub(crate) fn group_name(&self) -> Option<&str> {
+        self.group.get().map(|group| group.name())
+    }
+
+    /// How it asks.
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
     /// What it is called in metrics.
     pub(crate) fn label(&self) -> Operation {
         self.operation.get().copied().unwrap_or(Operation::Other)
@@ -163,6 +175,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let (status, took) = self.account.close();
         self.tell(status, took);
+        self.spans.end(self, status);
     }
 }
 
@@ -237,7 +250,10 @@ impl http_body::Body for Accounted {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
-            Some(Ok(_)) => self.note_end(),
+            Some(Ok(frame)) => {
+                self.exchange.spans.sent(frame);
+                self.note_end();
+            }
             // A broken answer counts with the status that its head had: that is what the client saw.
             Some(Err(_)) => {
                 self.stage.broken();

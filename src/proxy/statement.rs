@@ -304,6 +304,7 @@ async fn kill(
         accepted: exchange.account.started(),
         user: asked.user.as_deref().map(Arc::from),
         traceparent: exchange.trace_of_query(),
+        span: None,
     };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await
 }

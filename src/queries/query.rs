@@ -18,7 +18,8 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::{GroupMetrics, QueryError, QueryEvent, QueryStatus},
-    queries::{Kept, Lease},
+    queries::{Kept, Lease, span},
+    telemetry::traces::query::QuerySpan,
     trino::head::{PageError, State},
 };
 
@@ -58,6 +59,8 @@ pub struct About {
     pub user: Option<Arc<str>>,
     /// The trace that its POST belonged to; polls without one of their own continue it.
     pub traceparent: Option<HeaderValue>,
+    /// What a collector is told of it; absent unless its trace is exported.
+    pub span: Option<Arc<QuerySpan>>,
 }
 
 /// A statement as the client sent it, kept while it may be sent again (promise 7).
@@ -189,6 +192,7 @@ impl Query {
         self.about.metrics.query_ended(status, self.about.kind, took);
         self.about.metrics.query_event(QueryEvent::Completed);
         tell(self, status, error, took);
+        span::end(self, status, error);
         true
     }
 

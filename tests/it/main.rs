@@ -38,5 +38,6 @@ mod spooled;
 mod statements;
 mod sticky;
 mod streaming;
+mod traces;
 mod transactions;
 mod ui;

@@ -45,6 +45,8 @@ impl Truth {
                 self.metrics.group(routing_group.as_str()).cold_start_phase(phase, took);
             }
             Act::Began => {
+                self.trace_began(seat, &routing_group, now);
+                let Some(record) = self.records.get_mut(&seat) else { return };
                 self.metrics.group(routing_group.as_str()).resume_began();
                 tracing::info!(
                     event = "resume_triggered", %backend, %routing_group,
@@ -56,6 +58,8 @@ impl Truth {
             }
             Act::Ended(ended) => {
                 tell_end(record, &ended);
+                let provider = provider(record);
+                self.trace_ended(seat, &routing_group, &ended, provider, now);
                 let event = event_of_end(&ended);
                 self.events.tell(event.of(routing_group.as_str(), backend.as_str()));
                 self.ended(&routing_group, &ended, now);
@@ -123,9 +127,12 @@ impl Truth {
             attempt,
             traceparent: None,
         };
+        let resume = record.planned.resume.clone()?;
+        let (call, told) = self.trace_call(seat, call, &resume);
         Some(Wanted {
             call,
-            resume: record.planned.resume.clone()?,
+            told,
+            resume,
             namespace: Arc::clone(&group.namespace),
             xtrinode: Arc::clone(&group.xtrinode),
         })

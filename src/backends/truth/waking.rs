@@ -24,7 +24,7 @@ use crate::{
             stats::Counts,
             wake::{Around, CallId, Look, Standing, Terms, Wake},
         },
-        truth::Truth,
+        truth::{Truth, traced::Traced},
     },
     events::Event,
     metrics::{EventName, ResumeOutcome},
@@ -42,6 +42,7 @@ pub(super) struct Waking {
     pub(super) learned: Learned,
     pub(super) last_outcome: Option<ResumeOutcome>,
     pub(super) last_success: Option<SystemTime>,
+    pub(super) traced: Traced,
 }
 
 /// Whether a group is wanted.

@@ -46,6 +46,7 @@ pub(crate) fn about(exchange: &Exchange, group: &Group, asked: &Asked) -> About 
         accepted: exchange.account.started(),
         user: asked.user.as_deref().map(Arc::from),
         traceparent: exchange.trace_of_query(),
+        span: exchange.spans.query(exchange, asked),
     }
 }
 

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use sluice_routing::QueryId;
 
 use super::Waiting;
-use crate::metrics::{QueryEvent, QueryStatus, ResumeOutcome, Unavailable};
+use crate::{
+    metrics::{QueryEvent, QueryStatus, ResumeOutcome, Unavailable},
+    queries::span,
+};
 
 /// What a waiting statement came to.
 #[derive(Clone, Debug)]
@@ -93,6 +96,9 @@ impl Outcome {
         };
         if let Some(held) = held {
             metrics.held(outcome, held);
+        }
+        if let Self::GaveUp(gave_up) = self {
+            span::gave_up(waiting, gave_up.why.status());
         }
         match self {
             // The proxy has passed the coordinator's answer on, and counts it there.

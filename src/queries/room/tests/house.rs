@@ -112,6 +112,7 @@ impl House {
             accepted: Instant::now(),
             user: Some(user.into()),
             traceparent: None,
+            span: None,
         };
         Guest { about, statement: Arc::new(statement), lease: self.ledger.open(&self.group) }
     }
