@@ -30,7 +30,7 @@ use crate::{
     backends::Control,
     lifecycle::Lifecycle,
     metrics::{Living, Metrics},
-    queries::{Rooms, Table},
+    queries::{Chronicle, Rooms, Table},
     snapshot::Current,
     telemetry::logs::Logs,
 };
@@ -69,6 +69,8 @@ pub struct Operated {
     pub table: Arc<Table>,
     /// Statements that wait.
     pub rooms: Arc<Rooms>,
+    /// Queries that ended lately.
+    pub chronicle: Arc<Chronicle>,
     /// Where reloads are asked for.
     pub reload: mpsc::Sender<Reload>,
 }
