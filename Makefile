@@ -9,9 +9,10 @@ PYTHON ?= python3
 
 .DEFAULT_GOAL := help
 .PHONY: help test check fmt lint doc deny bench demo peers clean-cache
+.PHONY: up-core up-observability health-observability grafana down logs load drill incident deploy-check
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## Everything: Rust tests, conformance, real clients on real Trinos, a real Kubernetes (fetches what it needs)
 	@$(PYTHON) tests/real/suite.py
@@ -44,6 +45,7 @@ bench: ## Speed beside other proxies, and instruction counts (fetches haproxy, n
 		cargo install gungraun-runner --quiet --locked --version $(GUNGRAUN_VERSION) --root $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION); \
 	fi
 	cargo bench --locked --features counts --bench compare -- $(BENCH)
+	cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(BENCH)
 	cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))
 	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked --features counts --bench counts
 
@@ -55,3 +57,42 @@ peers: ## Fetch and build the real Trinos and Kubernetes now instead of at the f
 
 clean-cache: ## Forget what was fetched or built for the tests
 	rm -rf $(SLUICE_CACHE)
+
+# The compose stack; docs/OPERATIONS.md says what it costs. It needs a Docker with the compose plugin.
+COMPOSE ?= docker compose
+WATCHED := --profile observability
+
+.env: .env.example
+	@umask 077 && $(PYTHON) -c "import secrets, sys; sys.stdout.write(''.join(line.replace('change-me', secrets.token_hex(16)) for line in open('.env.example')))" >.env
+	@echo "wrote .env with secrets of its own"
+
+up-core: .env ## The gateway before two Trinos, one asleep, in containers: data on 127.0.0.1:8080
+	$(COMPOSE) up --build --detach
+
+up-observability: .env ## The same with Prometheus, Alertmanager, Loki, Alloy, Tempo, Grafana
+	$(COMPOSE) $(WATCHED) up --build --detach
+	@$(PYTHON) deploy/compose/health.py --wait 120
+
+health-observability: ## Ask every service of the stack; exit 1 and name those that are not ready
+	@$(PYTHON) deploy/compose/health.py
+
+grafana: ## Say where the dashboards are
+	@echo "http://127.0.0.1:3001/dashboards, user admin, password: GRAFANA_ADMIN_PASSWORD in .env"
+
+down: .env ## Stop the stack; the volumes stay
+	$(COMPOSE) --profile all --profile loadtest --profile jaeger down
+
+logs: .env ## Follow the gateway's log
+	$(COMPOSE) logs --follow sluice
+
+load: .env ## People at work on the stack, until Ctrl-C; CLIENTS=4, SECONDS_TO_RUN=0
+	$(COMPOSE) --profile loadtest run --rm --no-deps load
+
+drill: .env ## Slow a backend down, wait for the alert, find the log, the trace and a profile
+	@$(PYTHON) deploy/compose/drill.py
+
+incident: ## Save what the gateway knows, before anybody changes anything
+	@$(PYTHON) deploy/compose/incident.py
+
+deploy-check: ## Dashboards, alerts, compose file, images and manifests, checked as files
+	@$(PYTHON) tests/real/deploy/check.py

@@ -290,6 +290,7 @@ impl Query {
 
     /// So much of its pages went out; `lost`: nobody knows how many rows there were.
     pub fn counted(&self, bytes: u64, rows: u64, lost: bool) {
+        self.about.metrics.rows(rows);
         let Some(origin) = self.about.origin.get() else { return };
         origin.bytes(bytes);
         origin.rows(rows);

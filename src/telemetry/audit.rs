@@ -158,16 +158,17 @@ impl Loss {
 impl Drop for Tail {
     fn drop(&mut self) {
         let (done, written) = mpsc::sync_channel(1);
-        let deadline = std::time::Instant::now() + LAST_RECORDS;
+        let deadline = tokio::time::Instant::now() + LAST_RECORDS;
         let mut entry = Entry::Flush(done);
         while let Err(TrySendError::Full(unsent)) = self.0.try_send(entry) {
-            if std::time::Instant::now() >= deadline {
+            if tokio::time::Instant::now() >= deadline {
                 return;
             }
             entry = unsent;
             std::thread::park_timeout(BETWEEN_TRIES);
         }
-        let _ = written.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now()));
+        let _ =
+            written.recv_timeout(deadline.saturating_duration_since(tokio::time::Instant::now()));
     }
 }
 

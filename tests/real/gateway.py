@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -29,8 +30,9 @@ class Gateway:
     def __init__(self, backends, group=None, asleep=0, **settings):
         self.port, metrics, health, admin = wire.free_ports(4)
         self.url = f"http://127.0.0.1:{self.port}"
-        self._metrics = f"http://127.0.0.1:{metrics}/metrics"
-        self._ready = f"http://127.0.0.1:{health}/readyz"
+        self.metrics = f"http://127.0.0.1:{metrics}/metrics"
+        self.health = f"http://127.0.0.1:{health}"
+        self.admin = f"http://127.0.0.1:{admin}"
         self._folder = Path(tempfile.mkdtemp(prefix="sluice-"))
         config = {
             "data": {"bind": f"127.0.0.1:{self.port}"},
@@ -42,14 +44,14 @@ class Gateway:
             **settings,
         }
         # JSON is YAML too.
-        self._config = self._folder / "sluice.yaml"
-        self._config.write_text(json.dumps(config, indent=2))
+        self.config = self._folder / "sluice.yaml"
+        self.config.write_text(json.dumps(config, indent=2))
         self._awake = len(backends) - asleep
         self._process = None
 
     def __enter__(self):
         with open(self._folder / "log", "wb") as log:
-            command = [BINARY, "serve", "--config", self._config]
+            command = [BINARY, "serve", "--config", self.config]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             self._await_ready()
@@ -58,7 +60,15 @@ class Gateway:
             raise
         return self
 
+    def kill(self):
+        """Ends it as a crash would."""
+        self._process.kill()
+        self._process.wait()
+
     def __exit__(self, *_):
+        if self._process.poll() == -signal.SIGKILL:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            return
         self._process.terminate()
         try:
             status = self._process.wait(STOP_LIMIT)
@@ -79,14 +89,14 @@ class Gateway:
     def _is_ready(self):
         """Whether it takes queries: its own word, and each backend that is awake seen healthy (a replica is ready without)."""
         try:
-            ready = wire.exchange("GET", self._ready)[0] == 200
+            ready = wire.exchange("GET", f"{self.health}/readyz")[0] == 200
             return ready and self.samples("gateway_backend_up") == self._awake
         except OSError:
             return False
 
     def samples(self, name):
         """The sum of a metric over all its labels."""
-        text = wire.exchange("GET", self._metrics)[2].decode()
+        text = wire.exchange("GET", self.metrics)[2].decode()
         found = [float(value) for metric, value in SAMPLE.findall(text) if metric == name]
         if not found:
             raise AssertionError(f"the gateway shows no {name}")
@@ -94,4 +104,8 @@ class Gateway:
 
     def log(self):
         """The end of what it printed."""
-        return (self._folder / "log").read_text(errors="replace")[-8000:]
+        return self.lines()[-8000:]
+
+    def lines(self):
+        """All that it printed."""
+        return (self._folder / "log").read_text(errors="replace")

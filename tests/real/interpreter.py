@@ -1,4 +1,4 @@
-"""The Python that runs the client tests: a virtual environment in the cache, filled from the pinned list."""
+"""The Python that runs the tests: a virtual environment in the cache for each pinned list, filled from it."""
 
 import hashlib
 import subprocess
@@ -15,26 +15,26 @@ REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
 OLDEST = (3, 10)
 
 
-def interpreter():
-    """The path of a Python that has the official client and pytest, made if it is not there yet."""
+def interpreter(requirements=REQUIREMENTS):
+    """The path of a Python that has what the list names, made if it is not there yet; the official client and pytest, unless told."""
     if sys.version_info < OLDEST:
-        raise Missing(f"the client tests need Python {OLDEST[0]}.{OLDEST[1]} or newer, this is {sys.version.split()[0]}")
-    digest = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:12]
+        raise Missing(f"the tests need Python {OLDEST[0]}.{OLDEST[1]} or newer, this is {sys.version.split()[0]}")
+    digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
     folder = cache.ROOT / f"python-{digest}"
     with cache.made_once(folder.name) as half:
         if half:
-            fill(half)
+            fill(half, requirements)
     return folder / "bin/python"
 
 
-def fill(folder):
+def fill(folder, requirements):
     """Makes the environment; pip is run by its path, so the folder may be renamed afterwards."""
     try:
         venv.create(folder, with_pip=True)
     except subprocess.CalledProcessError:
         # Debian splits what makes environments off from Python.
         if not install("python3-venv"):
-            raise Missing("the client tests need Python's venv module (Debian: python3-venv): install it") from None
+            raise Missing("the tests need Python's venv module (Debian: python3-venv): install it") from None
         venv.create(folder, with_pip=True, clear=True)
-    command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]
+    command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
     subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL, stdout=2)

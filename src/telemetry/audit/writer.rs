@@ -2,8 +2,10 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed, mpsc::RecvTimeoutError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{Entries, Entry, Loss, file::File};
 use crate::lifecycle::Part;

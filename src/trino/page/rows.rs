@@ -252,9 +252,10 @@ mod tests {
     fn compressed_pages_are_inflated() {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(PAGE.as_bytes()).unwrap();
+        let gzip = gzip.finish().unwrap();
         let zstd = zstd::encode_all(PAGE.as_bytes(), 1).unwrap();
         for step in [1, 13, 100_000] {
-            assert_eq!(counted(&gzip.clone().finish().unwrap(), Some("gzip"), step), (3, false));
+            assert_eq!(counted(&gzip, Some("gzip"), step), (3, false));
             assert_eq!(counted(&zstd, Some("zstd"), step), (3, false));
         }
     }
