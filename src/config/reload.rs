@@ -24,6 +24,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("admin.bind", old.admin.bind != new.admin.bind),
         ("profiling.enabled", old.profiling.enabled != new.profiling.enabled),
         ("profiling.bind", old.profiling.bind != new.profiling.bind),
+        ("audit", old.audit != new.audit),
         ("store", kind(&old.store) != kind(&new.store)),
     ];
     let changed = changed.into_iter().chain(exported(&old.telemetry, &new.telemetry));
