@@ -313,11 +313,7 @@ async fn kill(
     exchange.account.group(&chosen.group.metrics);
     let statement =
         Statement { kept: None, body, headers, in_transaction: true, user: asked.user.clone() };
-    let about = About {
-        kind: StatementKind::Utility,
-        span: None,
-        ..about(&exchange, &chosen.group, asked)
-    };
+    let about = About { kind: StatementKind::Utility, ..about(&exchange, &chosen.group, asked) };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await
 }
 
