@@ -45,6 +45,7 @@ bench: ## Speed beside other proxies, and instruction counts (fetches haproxy, n
 		cargo install gungraun-runner --quiet --locked --version $(GUNGRAUN_VERSION) --root $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION); \
 	fi
 	cargo bench --locked --features counts --bench compare -- $(BENCH)
+	cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(BENCH)
 	cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))
 	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked --features counts --bench counts
 

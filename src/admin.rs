@@ -9,6 +9,7 @@ mod auth;
 pub mod client;
 mod config;
 mod demand;
+mod events;
 mod health;
 pub mod listener;
 mod operate;
@@ -28,6 +29,7 @@ pub use self::{
 };
 use crate::{
     backends::Control,
+    events::Events,
     lifecycle::Lifecycle,
     metrics::{Living, Metrics},
     queries::{Rooms, Table},
@@ -69,6 +71,8 @@ pub struct Operated {
     pub table: Arc<Table>,
     /// Statements that wait.
     pub rooms: Arc<Rooms>,
+    /// What happened lately.
+    pub events: Events,
     /// Where reloads are asked for.
     pub reload: mpsc::Sender<Reload>,
 }

@@ -6,7 +6,7 @@
 use std::{io, net::SocketAddr, path::PathBuf, sync::Arc};
 
 use thiserror::Error;
-use tokio::{net::TcpListener, sync::mpsc, time::Instant};
+use tokio::{net::TcpListener, runtime::Handle, sync::mpsc, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -17,9 +17,10 @@ use crate::{
         model::Config,
         watch::{Poke, Watcher},
     },
+    events::{Event, Events},
     lifecycle::{Check, Lifecycle, Phase, Signals, Timing},
     living::Alive,
-    metrics::{Metrics, MetricsError},
+    metrics::{EventName, Metrics, MetricsError},
     proxy::{Shared, plane, plane::Plane, port},
     queries::{Ledger, reaper},
     reload::{self, Reloading},
@@ -91,6 +92,7 @@ struct Ports {
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
     let metrics = Metrics::new()?;
+    let events = Events::new(Arc::clone(&metrics));
     let lifecycle = Lifecycle::new();
     let (config_part, listeners_part) =
         (lifecycle.part(Check::Config, "config"), lifecycle.part(Check::Listeners, "listeners"));
@@ -102,6 +104,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         Arc::clone(&config),
         Arc::clone(&hash),
         Arc::clone(&metrics),
+        events.clone(),
         Arc::clone(&ledger) as Arc<dyn Demand>,
         cancel.clone(),
         &tasks,
@@ -109,7 +112,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     config_part.done();
     let shared =
         Arc::new(Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone()));
-    let status = ConfigStatus::new(Arc::clone(&metrics), Arc::clone(&hash));
+    let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
     let addresses = Addresses {
         data: ports.data.local_addr()?,
@@ -118,7 +121,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         admin: ports.admin.local_addr()?,
     };
     let plane = plane::start(ports.data, &shared)?;
-    let seen = seen(&shared, &status);
+    let seen = seen(&shared, &status, &plane);
     tasks.spawn(admin::listener::serve(
         ports.metrics,
         admin::metrics(seen.clone()),
@@ -138,6 +141,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         logs: logs.clone(),
         table: Arc::clone(&shared.table),
         rooms: Arc::clone(&shared.rooms),
+        events: events.clone(),
         reload: reloads.clone(),
     };
     tasks.spawn(admin::listener::serve(
@@ -153,6 +157,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         metrics,
         cancel.clone(),
     ));
+    tasks.spawn(tell_drain(lifecycle.clone(), events, cancel.clone()));
     let rooms_close = cancel.child_token();
     tasks.spawn(Arc::clone(&shared.rooms).run(rooms_close.clone()));
     tasks.spawn(close_rooms(Arc::clone(&shared), rooms_close));
@@ -178,6 +183,14 @@ async fn close_rooms(shared: Arc<Shared>, close: CancellationToken) {
     close.cancel();
 }
 
+/// The lifecycle stands below the events and cannot tell its own.
+async fn tell_drain(lifecycle: Lifecycle, events: Events, cancel: CancellationToken) {
+    let draining = lifecycle.reached(Phase::Draining);
+    if cancel.run_until_cancelled(draining).await.is_some() {
+        events.tell(Event::normal(EventName::Draining, "the gateway is leaving"));
+    }
+}
+
 async fn bind(config: &Config) -> Result<Ports, StartError> {
     let data = config.data.bind;
     let bound = port::bind(data, config.data.share_port);
@@ -193,7 +206,8 @@ async fn listener(key: &'static str, address: SocketAddr) -> Result<TcpListener,
     TcpListener::bind(address).await.map_err(|cause| StartError::Bind { key, address, cause })
 }
 
-fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {
+fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
+    let runtimes = plane.runtimes.iter().cloned().chain([Handle::current()]);
     Seen {
         metrics: Arc::clone(&shared.metrics),
         living: Arc::new(Alive {
@@ -201,6 +215,8 @@ fn seen(shared: &Shared, status: &ConfigStatus) -> Seen {
             ledger: Arc::clone(&shared.ledger),
             table: Arc::clone(&shared.table),
             rooms: Arc::clone(&shared.rooms),
+            sessions: Arc::clone(&shared.sessions),
+            runtimes: runtimes.collect(),
             lifecycle: shared.lifecycle.clone(),
             started: Instant::now(),
         }),

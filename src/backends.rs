@@ -40,6 +40,7 @@ use self::{
 };
 use crate::{
     config::model::Config,
+    events::Events,
     metrics::Metrics,
     snapshot::{Current, Demand, Mark},
 };
@@ -147,6 +148,7 @@ pub fn start(
     config: Arc<Config>,
     hash: impl Into<Arc<str>>,
     metrics: Arc<Metrics>,
+    events: Events,
     demand: Arc<dyn Demand>,
     cancel: CancellationToken,
     tracker: &TaskTracker,
@@ -154,7 +156,7 @@ pub fn start(
     let access = Access::find(|name| std::env::var(name).ok());
     let around = Surroundings::new(access).map_err(Refused::Drivers)?;
     let drivers: Drivers = Arc::new(move |resume, labels| driver_of(resume, labels, &around));
-    start_with(config, hash, metrics, demand, drivers, (cancel, tracker))
+    start_with(config, hash, metrics, events, demand, drivers, (cancel, tracker))
 }
 
 /// The same with other drivers.
@@ -162,6 +164,7 @@ fn start_with(
     config: Arc<Config>,
     hash: impl Into<Arc<str>>,
     metrics: Arc<Metrics>,
+    events: Events,
     demand: Arc<dyn Demand>,
     drivers: Drivers,
     (cancel, tracker): (CancellationToken, &TaskTracker),
@@ -174,7 +177,7 @@ fn start_with(
     let (told, heard_told) = mpsc::unbounded_channel();
     let tasks = (tracker.clone(), cancel.clone());
     let calls = Calls::new(drivers, http.clone(), Arc::clone(&metrics), told, tasks);
-    let truth = Truth::new(plan, config, hash.into(), metrics, reports, demand);
+    let truth = Truth::new(plan, config, hash.into(), metrics, events, reports, demand);
     let current = Current::new(truth.snapshot());
     let fold = Fold {
         truth,

@@ -1,7 +1,8 @@
 //! Sluice, a Trino-compatible routing gateway.
 //!
 //! In reading order: `proxy` carries requests, `queries` remembers them, `backends` knows the coordinators, `snapshot`
-//! is what requests read, `trino` is the wire; `config`, `metrics`, `telemetry` and `lifecycle` are what the names say.
+//! is what requests read, `trino` is the wire; `config`, `events`, `metrics`, `telemetry` and `lifecycle` are what the
+//! names say.
 #![forbid(unsafe_code)]
 
 pub mod admin;
@@ -10,6 +11,7 @@ pub mod backends;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod events;
 pub mod lifecycle;
 mod living;
 pub mod metrics;

@@ -6,12 +6,12 @@ use std::{
 };
 
 use sluice_routing::GroupName;
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
     lifecycle::Lifecycle,
-    metrics::{BackendGauge, GroupGauge, InFlight, Living, Wanted},
-    queries::{Ledger, Rooms, Table, ledger::STATES},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living, Runtimes, Wanted},
+    queries::{Ledger, Rooms, Sessions, Table, ledger::STATES},
     snapshot::{BackendState, Circuit, Current, Group},
 };
 
@@ -22,6 +22,9 @@ pub(crate) struct Alive {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) table: Arc<Table>,
     pub(crate) rooms: Arc<Rooms>,
+    pub(crate) sessions: Arc<Sessions>,
+    /// Those of the data plane, and the control plane's.
+    pub(crate) runtimes: Arc<[Handle]>,
     pub(crate) lifecycle: Lifecycle,
     /// When the process began to listen.
     pub(crate) started: Instant,
@@ -89,6 +92,8 @@ impl Living for Alive {
                 held_oldest: held.oldest.unwrap_or_default().as_secs_f64(),
                 resume_in_progress: group.wake.resuming_since.is_some(),
                 last_success: group.wake.last_success.map_or(0.0, unix_seconds),
+                // No driver reports any.
+                workers: None,
             }
         };
         snapshot.groups.iter().map(of_group).collect()
@@ -111,6 +116,20 @@ impl Living for Alive {
 
     fn tracked_queries(&self) -> u64 {
         self.table.len() as u64
+    }
+
+    fn active_sessions(&self) -> u64 {
+        self.sessions.active(Instant::now())
+    }
+
+    fn runtimes(&self) -> Runtimes {
+        let mut all = Runtimes::default();
+        for runtime in self.runtimes.iter().map(Handle::metrics) {
+            all.workers += runtime.num_workers() as u64;
+            all.tasks += runtime.num_alive_tasks() as u64;
+            all.queued += runtime.global_queue_depth() as u64;
+        }
+        all
     }
 
     fn ready(&self) -> bool {

@@ -30,11 +30,12 @@ pub use self::{
     group::{Answered, GroupMetrics},
     labels::{
         AdminOperation, AdminStatus, AuditDropped, AuditStatus, BackendState, Circuit,
-        ColdStartPhase, ErrorKind, EventName, EventType, Evicted, Lookup, Method, Operation, Probe,
-        Provider, ProviderOutcome, QueryError, QueryEvent, QueryStatus, Reload, ResumeOutcome,
-        Retry, RoutingError, SpanDropped, Unavailable, UpstreamError,
+        ColdStartPhase, Direction, Encoding, ErrorKind, EventName, EventType, Evicted, Lookup,
+        Method, Operation, Probe, Provider, ProviderOutcome, Push, QueryError, QueryEvent,
+        QueryStatus, Reload, ResumeOutcome, Retry, RoutingError, SpanDropped, Step, StoreOperation,
+        StoreStatus, Unavailable, UpstreamError, Workers,
     },
-    living::{BackendGauge, GroupGauge, InFlight, Living, Wanted},
+    living::{BackendGauge, GroupGauge, InFlight, Living, Runtimes, Wanted, WorkersOfGroup},
 };
 use self::{
     gateway::Gateway,
@@ -195,11 +196,21 @@ impl Metrics {
         self.gateway.provider_seconds.observe(provider, took);
     }
 
+    /// A step of a request took this long.
+    pub fn step(&self, step: Step, took: Duration) {
+        self.gateway.steps.observe(step, took);
+    }
+
     /// A data connection was opened; it counts until the guard goes.
     #[must_use]
-    pub fn connection(&self) -> OpenConnection {
-        self.gateway.connections.inc();
-        OpenConnection(self.gateway.connections.clone())
+    pub fn connection(&self) -> Open {
+        Open::count(Some(&self.gateway.connections))
+    }
+
+    /// A request on the data port has come; it counts until the guard goes.
+    #[must_use]
+    pub fn request_in_flight(&self, method: &http::Method) -> Open {
+        Open::count(self.gateway.http_in_flight.of(method.into()))
     }
 
     /// The configuration was read again and taken over, or refused.
@@ -283,12 +294,21 @@ fn text(families: &[MetricFamily]) -> String {
     page
 }
 
-/// An open data connection.
+/// Something that a gauge counts as long as it lives.
 #[derive(Debug)]
-pub struct OpenConnection(prometheus::Gauge);
+pub struct Open(Option<prometheus::Gauge>);
 
-impl Drop for OpenConnection {
+impl Open {
+    fn count(gauge: Option<&prometheus::Gauge>) -> Self {
+        gauge.inspect(|gauge| gauge.inc());
+        Self(gauge.cloned())
+    }
+}
+
+impl Drop for Open {
     fn drop(&mut self) {
-        self.0.dec();
+        if let Some(gauge) = &self.0 {
+            gauge.dec();
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
-    queries::{Bindings, Keeping, Ledger, ReplicaMark, Rooms, Table},
+    queries::{Bindings, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
     snapshot::Current,
 };
 
@@ -63,6 +63,8 @@ pub struct Shared {
     pub(crate) assets: ui::Assets,
     /// Statements that wait for their turn.
     pub rooms: Arc<Rooms>,
+    /// Who was active of late.
+    pub sessions: Arc<Sessions>,
     /// CALLs that Sluice answers by itself.
     pub(crate) calls: waiting::kill::Calls,
     /// What is told.
@@ -95,6 +97,7 @@ impl Shared {
         Self {
             current,
             rooms,
+            sessions: Arc::default(),
             calls: waiting::kill::Calls::default(),
             table,
             ledger,

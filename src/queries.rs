@@ -1,7 +1,7 @@
 //! The queries that Sluice knows: who is counted, who serves an id, and when that is forgotten.
 //!
 //! `ledger` counts (rules L1 to L9, L12 and L13 of the demand ledger), `room` is where statements wait, `query` is one record, `table` finds records by
-//! id, `keeping` bounds what is kept of them, `bindings` keeps what is tied to a backend without a query id (transactions, OAuth2 exchanges), `reaper`
+//! id, `keeping` bounds what is kept of them, `bindings` keeps what is tied to a backend without a query id (transactions, OAuth2 exchanges), `sessions` who was active, `reaper`
 //! ends the abandoned and forgets the old. Nothing here forwards anything.
 
 pub mod bindings;
@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod query;
 pub mod reaper;
 pub mod room;
+pub mod sessions;
 pub mod table;
 
 pub use bindings::Bindings;
@@ -20,4 +21,5 @@ pub use room::{
     FIRST_TOKEN, Full, GaveUp, Guest, Pass, Refused, ReplicaMark, RoomSeen, Rooms, Slug, Turn,
     Waiting, WaitingState, Why, is_ours,
 };
+pub use sessions::Sessions;
 pub use table::Table;

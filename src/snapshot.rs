@@ -28,6 +28,9 @@ use crate::{
 
 pub use self::wake::{Demand, GroupLive, GroupWake, WakeState};
 
+/// What clients are told of Trino's version before any coordinator has told its own.
+const UNLEARNED_VERSION: &str = "483";
+
 /// Everything a request needs to be routed.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -317,6 +320,19 @@ impl Snapshot {
     /// Whether every backend has been probed at least once since it was configured.
     pub fn has_heard_all(&self) -> bool {
         self.backends.values().all(|backend| backend.retired || backend.last_check.is_some())
+    }
+
+    /// The version of Trino that clients are told: the configured one, else what the default group runs, else any
+    /// other, else a recent one.
+    pub fn trino_version(&self) -> Arc<str> {
+        let configured = self.config.info.node_version.as_str();
+        if configured != "auto" {
+            return configured.into();
+        }
+        let default = self.fleet.default_group.and_then(|at| self.groups.get(at));
+        let mut members = default.into_iter().chain(&self.groups).flat_map(|group| &group.members);
+        let learned = members.find_map(|backend| backend.version.clone());
+        learned.unwrap_or_else(|| UNLEARNED_VERSION.into())
     }
 
     /// Whether the gateway stands before more than one backend, so that a page must be kept on its own.

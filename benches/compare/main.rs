@@ -13,6 +13,7 @@
     reason = "a benchmark that cannot go on says so and ends"
 )]
 
+mod collector;
 mod load;
 mod machine;
 mod memory;
@@ -27,7 +28,7 @@ use clap::Parser;
 use sluice::simulator::{Options as Trino, Simulator};
 
 use load::{Load, Sample};
-use peers::Peer;
+use peers::{Coordinators, Peer};
 
 /// Measures Sluice beside HAProxy, nginx and a direct connection.
 #[derive(Debug, Parser)]
@@ -47,6 +48,9 @@ struct Options {
     /// Another build of Sluice to measure in its place; several are measured beside one another
     #[arg(long, default_value = env!("CARGO_BIN_EXE_sluice"))]
     sluice: Vec<PathBuf>,
+    /// What each way of telling costs: Sluice with everything off, as it comes, and with more switched on
+    #[arg(long)]
+    cost: bool,
     /// What `cargo bench` passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -89,11 +93,26 @@ async fn compare(options: &Options) {
     let pages = upstream::start().await;
     let trino = Trino { remember: 0, ..Trino::default() };
     let queries = Simulator::start(trino).await.expect("a simulator");
-    let peers = peers::start(&options.sluice, pages, queries.addr()).await;
+    let to = Coordinators { pages, queries: queries.addr() };
+    if options.cost {
+        return cost(options, to).await;
+    }
+    let peers = peers::start(&options.sluice, to).await;
     println!("{}\n", machine::describe(&peers));
     let results = rounds(&peers, &options.loads(), options.pace()).await;
-    println!("{}", table::of(&results));
+    println!("{}", table::of(&results, "HAProxy"));
     println!("{}", memory::measure(&peers, options.quick).await);
+}
+
+/// What each way of telling costs, beside a gateway that tells nothing.
+async fn cost(options: &Options, to: Coordinators) {
+    let collector = collector::start().await;
+    let binary = options.sluice.first().expect("a build");
+    let folder = tempfile::tempdir().expect("a folder");
+    let peers = peers::telling(binary, to, collector, folder.path()).await;
+    println!("{}\n", machine::describe(&peers));
+    let results = rounds(&peers, &options.loads(), options.pace()).await;
+    println!("{}", table::of(&results, peers::SILENT));
 }
 
 /// What was measured of one peer under one load, round by round.

@@ -27,6 +27,15 @@ pub(crate) struct Peer {
     _process: Option<Arc<Process>>,
 }
 
+/// The two that everyone stands before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coordinators {
+    /// Where pages are asked for.
+    pub(crate) pages: SocketAddr,
+    /// Where whole queries are run.
+    pub(crate) queries: SocketAddr,
+}
+
 /// A child that ends with us, and the folder of its files.
 #[derive(Debug)]
 struct Process {
@@ -45,34 +54,70 @@ impl Drop for Process {
 const START: Duration = Duration::from_secs(20);
 
 /// Starts everyone who is installed; who is not is named.
-pub(crate) async fn start(
-    sluices: &[PathBuf],
-    pages: SocketAddr,
-    queries: SocketAddr,
-) -> Vec<Peer> {
-    let direct = Peer {
-        name: "direct".to_owned(),
-        version: None,
-        pid: None,
-        pages,
-        queries,
-        _process: None,
-    };
-    let mut peers = vec![direct];
+pub(crate) async fn start(sluices: &[PathBuf], to: Coordinators) -> Vec<Peer> {
+    let mut peers = vec![direct(to)];
     for (number, binary) in sluices.iter().enumerate() {
         let name = if number == 0 { "Sluice".to_owned() } else { format!("Sluice {}", number + 1) };
-        peers.extend(sluice(name, binary, pages, queries));
+        peers.extend(sluice(name, binary, to, ""));
     }
-    peers.extend(haproxy(pages, queries));
-    peers.extend(nginx(pages, queries));
+    peers.extend(haproxy(to));
+    peers.extend(nginx(to));
     for peer in &peers {
         answers(peer).await;
     }
     peers
 }
 
+/// The gateway that tells as little as it can; its metrics cannot be switched off.
+pub(crate) const SILENT: &str = "nothing told";
+
+/// Sluice in every degree of talkativeness; what it writes goes into `folder`.
+pub(crate) async fn telling(
+    binary: &Path,
+    to: Coordinators,
+    collector: SocketAddr,
+    folder: &Path,
+) -> Vec<Peer> {
+    let audit = folder.join("audit.jsonl");
+    let traces = |ratio: &str| {
+        format!(
+            "telemetry: {{ otlpEndpoint: 'http://{collector}', otlpProtocol: http/protobuf, sampleRatio: {ratio} }}"
+        )
+    };
+    let degrees = [
+        (SILENT, "log: { level: 'off', access: 'off' }".to_owned()),
+        ("as it comes", String::new()),
+        ("1 % of traces", traces("0.01")),
+        ("all traces", traces("1.0")),
+        ("access log of all", "log: { access: all }".to_owned()),
+        ("countRows", "queries: { countRows: true }".to_owned()),
+        ("audit", format!("audit: {{ path: '{}' }}", audit.display())),
+    ];
+    let mut peers = vec![direct(to)];
+    for (name, more) in degrees {
+        peers.extend(sluice(name.to_owned(), binary, to, &more));
+    }
+    peers.extend(haproxy(to));
+    for peer in &peers {
+        answers(peer).await;
+    }
+    peers
+}
+
+fn direct(to: Coordinators) -> Peer {
+    Peer {
+        name: "direct".to_owned(),
+        version: None,
+        pid: None,
+        pages: to.pages,
+        queries: to.queries,
+        _process: None,
+    }
+}
+
 /// One port for everything, as users have it: a rule by source tells the two groups apart.
-fn sluice(name: String, binary: &Path, pages: SocketAddr, queries: SocketAddr) -> Option<Peer> {
+fn sluice(name: String, binary: &Path, to: Coordinators, more: &str) -> Option<Peer> {
+    let Coordinators { pages, queries } = to;
     let port = free();
     let config = format!(
         "data: {{ bind: '{port}', workers: 1 }}
@@ -85,6 +130,7 @@ rules:
 routingGroups:
   - {{ name: pages, backends: [{{ name: pages, url: 'http://{pages}' }}] }}
   - {{ name: queries, backends: [{{ name: queries, url: 'http://{queries}' }}] }}
+{more}
 "
     );
     let binary = binary.to_str()?;
@@ -92,7 +138,7 @@ routingGroups:
     spawn(name, binary, "--version", &config, arguments, (port, port))
 }
 
-fn haproxy(pages: SocketAddr, queries: SocketAddr) -> Option<Peer> {
+fn haproxy(Coordinators { pages, queries }: Coordinators) -> Option<Peer> {
     let ports = (free(), free());
     let config = format!(
         "global
@@ -116,7 +162,7 @@ listen queries
     spawn("HAProxy".to_owned(), "haproxy", "-v", &config, arguments, ports)
 }
 
-fn nginx(pages: SocketAddr, queries: SocketAddr) -> Option<Peer> {
+fn nginx(Coordinators { pages, queries }: Coordinators) -> Option<Peer> {
     let ports = (free(), free());
     let server = |name: &str, port: SocketAddr, to: SocketAddr| {
         format!(

@@ -4,18 +4,19 @@ use std::fmt::Write;
 
 use crate::{Result, load::Sample};
 
-/// One row for each load and peer; `×` compares CPU with HAProxy's.
-pub(crate) fn of(results: &[Result]) -> String {
-    let mut text = "| load | clients | proxy | CPU µs | × HAProxy | per second | p50 ms | p99 ms | alone: p50 added µs | alone: p99 added µs |\n\
-                    | --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |\n"
-        .to_owned();
+/// One row for each load and peer; `×` compares CPU with that of `measure`.
+pub(crate) fn of(results: &[Result], measure: &str) -> String {
+    let mut text = format!(
+        "| load | clients | proxy | CPU µs | × {measure} | per second | p50 ms | p99 ms | alone: p50 added µs | alone: p99 added µs |\n\
+         | --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |\n"
+    );
     for result in results {
-        let _ = writeln!(text, "{}", row(result, results));
+        let _ = writeln!(text, "{}", row(result, results, measure));
     }
     text
 }
 
-fn row(result: &Result, all: &[Result]) -> String {
+fn row(result: &Result, all: &[Result], measure: &str) -> String {
     let of = |peer: &str| all.iter().find(|r| r.peer == peer && r.load.name == result.load.name);
     let added = |figure: fn(&Sample) -> f64| match of("direct") {
         Some(direct) if direct.peer != result.peer => {
@@ -24,7 +25,7 @@ fn row(result: &Result, all: &[Result]) -> String {
         _ => "–".to_owned(),
     };
     let cpu = median(&result.busy, |sample| sample.cpu);
-    let ratio = of("HAProxy").map(|haproxy| cpu / median(&haproxy.busy, |sample| sample.cpu));
+    let ratio = of(measure).map(|measure| cpu / median(&measure.busy, |sample| sample.cpu));
     format!(
         "| {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {} | {} |",
         result.load.name,

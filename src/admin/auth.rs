@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, StatusCode, header, uri::Authority},
+    http::{HeaderMap, Method, StatusCode, header, uri::Authority},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -25,7 +25,7 @@ pub struct Peer(pub SocketAddr);
 
 /// Lets a command through or refuses it, and counts what became of it.
 pub(super) async fn guard(State(to): State<Operated>, request: Request, next: Next) -> Response {
-    let operation = operation_of(request.uri().path());
+    let operation = operation_of(request.method(), request.uri().path());
     let token = to.current.load().config.admin.token.clone();
     let peer = request.extensions().get::<Peer>().copied();
     let response = match may(token.as_deref(), peer, request.headers()) {
@@ -89,12 +89,12 @@ fn is_loopback_host(host: &str) -> bool {
     plain && (host.eq_ignore_ascii_case("localhost") || address.is_ok_and(is_loopback))
 }
 
-/// Which command a path asks for, so that refused ones are counted too.
-fn operation_of(path: &str) -> Option<AdminOperation> {
+/// Which command a request asks for, so that refused ones are counted too; reading the level is none.
+fn operation_of(method: &Method, path: &str) -> Option<AdminOperation> {
     let parts: Vec<&str> = path.split('/').skip(1).collect();
     match parts.as_slice() {
         ["admin", "reload"] => Some(AdminOperation::Reload),
-        ["admin", "log-level"] => Some(AdminOperation::LogLevel),
+        ["admin", "log-level"] if *method != Method::GET => Some(AdminOperation::LogLevel),
         ["admin", "backends", _, "activate"] => Some(AdminOperation::Activate),
         ["admin", "backends", _, "deactivate"] => Some(AdminOperation::Deactivate),
         ["admin", "backends", _, "drain"] => Some(AdminOperation::Drain),
@@ -182,12 +182,22 @@ mod tests {
 
     #[test]
     fn every_command_has_its_operation() {
-        assert_eq!(operation_of("/admin/backends/a/drain"), Some(AdminOperation::Drain));
-        assert_eq!(operation_of("/admin/groups/a/resume"), Some(AdminOperation::Resume));
-        assert_eq!(operation_of("/admin/groups/a/suspend"), Some(AdminOperation::Suspend));
-        assert_eq!(operation_of("/admin/log-level"), Some(AdminOperation::LogLevel));
+        assert_eq!(
+            operation_of(&Method::POST, "/admin/backends/a/drain"),
+            Some(AdminOperation::Drain)
+        );
+        assert_eq!(
+            operation_of(&Method::POST, "/admin/groups/a/resume"),
+            Some(AdminOperation::Resume)
+        );
+        assert_eq!(
+            operation_of(&Method::POST, "/admin/groups/a/suspend"),
+            Some(AdminOperation::Suspend)
+        );
+        assert_eq!(operation_of(&Method::POST, "/admin/log-level"), Some(AdminOperation::LogLevel));
+        assert_eq!(operation_of(&Method::GET, "/admin/log-level"), None, "it only reads");
         for path in ["/", "/admin", "/admin/backends/drain", "/admin/backends/a/b/drain"] {
-            assert_eq!(operation_of(path), None, "{path}");
+            assert_eq!(operation_of(&Method::POST, path), None, "{path}");
         }
     }
 }

@@ -1,11 +1,15 @@
-//! What became of the last load of the configuration: told once, in the log, in the metrics and on the status page.
+//! What became of the last load of the configuration: told once, in the log, in the
+//! metrics, among the events and on the status page.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use crate::metrics::Metrics;
+use crate::{
+    events::{Event, Events},
+    metrics::{EventName, Metrics},
+};
 
 /// A wish to read the configuration again; the answer is its hash, or what is wrong with it.
 #[derive(Debug)]
@@ -18,6 +22,7 @@ pub struct Reload {
 #[derive(Clone, Debug)]
 pub struct ConfigStatus {
     metrics: Arc<Metrics>,
+    events: Events,
     last: Arc<Mutex<Last>>,
 }
 
@@ -34,14 +39,16 @@ pub(super) struct Last {
 
 impl ConfigStatus {
     /// The first configuration was taken over.
-    pub fn new(metrics: Arc<Metrics>, hash: Arc<str>) -> Self {
+    pub fn new(metrics: Arc<Metrics>, events: Events, hash: Arc<str>) -> Self {
         let last = Last { hash, loaded_at: Timestamp::now(), error: None };
-        Self { metrics, last: Arc::new(Mutex::new(last)) }
+        Self { metrics, events, last: Arc::new(Mutex::new(last)) }
     }
 
     /// A reload was taken over.
     pub fn accepted(&self, hash: Arc<str>, groups: usize) {
         self.metrics.config_reload(true);
+        let words = format!("{hash}, {groups} routing groups");
+        self.events.tell(Event::normal(EventName::ConfigReloaded, &words));
         tracing::info!(
             event = "config_reloaded",
             config_hash = &*hash,
@@ -54,6 +61,7 @@ impl ConfigStatus {
     /// A reload was refused; the old configuration goes on.
     pub fn refused(&self, error: &str) {
         self.metrics.config_reload(false);
+        self.events.tell(Event::warning(EventName::ConfigRejected, error));
         self.change(|last| {
             let config_hash = &*last.hash;
             tracing::error!(

@@ -46,8 +46,13 @@ struct Level {
     level: String,
 }
 
-/// Changes what is logged until the process ends.
-pub(super) async fn log_level(State(to): State<Operated>, body: Body) -> Answer<Value> {
+/// What is logged now.
+pub(super) async fn log_level(State(to): State<Operated>) -> Answer<Value> {
+    page(json!({ "level": to.logs.level() }))
+}
+
+/// Changes what is logged until the process ends, and says what is logged now.
+pub(super) async fn set_log_level(State(to): State<Operated>, body: Body) -> Answer<Value> {
     let refused = |words: String| Refused::new(StatusCode::BAD_REQUEST, words);
     let body = timeout(BODY_DEADLINE, to_bytes(body, LARGEST_BODY)).await;
     let Ok(Ok(body)) = body else {

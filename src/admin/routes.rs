@@ -5,7 +5,8 @@ use axum::{Router, middleware, routing};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::admin::{
-    Operated, Seen, answer, auth, demand, health as healthy, operate, queries, scrape, status,
+    Operated, Seen, answer, auth, demand, events, health as healthy, operate, queries, scrape,
+    status,
 };
 
 /// One row of the table.
@@ -70,8 +71,10 @@ routes! {
     commands operator (Operated) {
         GET "/api/v1/queries" [200 400 401 403] => queries::all;
         GET "/api/v1/queries/{id}" [200 401 403 404] => queries::one;
+        GET "/api/v1/events" [200 400 401 403] => events::all;
         POST "/admin/reload" [200 401 403 422 503] => operate::reload;
-        POST "/admin/log-level" [200 400 401 403] => operate::log_level;
+        GET "/admin/log-level" [200 401 403] => operate::log_level;
+        POST "/admin/log-level" [200 400 401 403] => operate::set_log_level;
         POST "/admin/backends/{backend}/activate" [200 401 403 404 503] => operate::activate;
         POST "/admin/backends/{backend}/deactivate" [200 401 403 404 503] => operate::deactivate;
         POST "/admin/backends/{backend}/drain" [200 401 403 404 503] => operate::drain;

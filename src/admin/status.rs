@@ -1,13 +1,14 @@
 //! `/api/v1/status` and `/api/v1/routing-groups`: the fleet as the gateway sees it, from the current snapshot.
 
-use std::{collections::BTreeMap, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
+use ahash::AHashMap;
 use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     admin::{
@@ -15,12 +16,9 @@ use crate::{
         answer::{Answer, Refused, page},
     },
     lifecycle::Phase,
-    metrics::{GroupGauge, InFlight, ResumeOutcome},
+    metrics::{InFlight, ResumeOutcome},
     snapshot::{Backend, BackendState, Group, Snapshot},
 };
-
-/// What `/v1/info` says of Trino's version before any coordinator has told its own.
-const UNLEARNED_VERSION: &str = "483";
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -58,9 +56,19 @@ pub(super) struct GroupPage {
     namespace: Arc<str>,
     xtrinode: Arc<str>,
     state: &'static str,
-    inflight: BTreeMap<&'static str, u64>,
+    inflight: States,
     resume: ResumePage,
     backends: Vec<BackendPage>,
+}
+
+/// Queries by state, in the order of a query's life.
+#[derive(Default)]
+struct States(Vec<(&'static str, u64)>);
+
+impl Serialize for States {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().copied())
+    }
 }
 
 /// How waking the group stands.
@@ -116,31 +124,17 @@ pub(super) async fn group(State(seen): State<Seen>, Path(name): Path<String>) ->
     let Some(group) = snapshot.groups.iter().find(|group| group.name.as_str() == name) else {
         return Err(Refused::new(StatusCode::NOT_FOUND, format!("no routing group `{name}`")));
     };
-    page(group_page(group, &seen.living.in_flight(), &seen.living.groups()))
+    page(group_page(group, &mut Counts::of(&seen)))
 }
 
 fn node(seen: &Seen, snapshot: &Snapshot) -> Node {
     Node {
         role: "gateway",
         version: env!("CARGO_PKG_VERSION"),
-        trino_version: trino_version(snapshot),
+        trino_version: snapshot.trino_version(),
         uptime_seconds: seen.started.elapsed().as_secs(),
         instance: Arc::clone(&seen.instance),
     }
-}
-
-/// The configured version, else what the default group runs, else a recent one.
-fn trino_version(snapshot: &Snapshot) -> Arc<str> {
-    let configured = snapshot.config.info.node_version.as_str();
-    if configured != "auto" {
-        return configured.into();
-    }
-    let default = snapshot.fleet.default_group.and_then(|at| snapshot.groups.get(at));
-    let learned = default.into_iter().flat_map(|group| &group.members);
-    learned
-        .filter_map(|backend| backend.version.clone())
-        .next()
-        .unwrap_or_else(|| UNLEARNED_VERSION.into())
 }
 
 fn workers(snapshot: &Snapshot) -> Workers {
@@ -153,25 +147,40 @@ fn workers(snapshot: &Snapshot) -> Workers {
 }
 
 fn group_pages(seen: &Seen, snapshot: &Snapshot) -> Vec<GroupPage> {
-    let in_flight = seen.living.in_flight();
-    let gauges = seen.living.groups();
-    snapshot.groups.iter().map(|group| group_page(group, &in_flight, &gauges)).collect()
+    let mut counts = Counts::of(seen);
+    snapshot.groups.iter().map(|group| group_page(group, &mut counts)).collect()
 }
 
-fn group_page(group: &Group, in_flight: &[InFlight], gauges: &[GroupGauge]) -> GroupPage {
-    let own = in_flight.iter().filter(|each| *each.group == *group.name.as_str());
+/// What lives at this moment, by group.
+#[derive(Default)]
+struct Counts {
+    in_flight: AHashMap<Arc<str>, States>,
+    waiters: AHashMap<Arc<str>, u64>,
+}
+
+impl Counts {
+    fn of(seen: &Seen) -> Self {
+        let mut counts = Self::default();
+        for InFlight { group, state, count, .. } in seen.living.in_flight() {
+            counts.in_flight.entry(group).or_default().0.push((state, count));
+        }
+        let groups = seen.living.groups().into_iter();
+        counts.waiters = groups.map(|each| (each.group, each.waiters)).collect();
+        counts
+    }
+}
+
+fn group_page(group: &Group, counts: &mut Counts) -> GroupPage {
+    let name = group.name.as_str();
     GroupPage {
-        name: group.name.to_string(),
+        name: name.to_owned(),
         namespace: Arc::clone(&group.namespace),
         xtrinode: Arc::clone(&group.xtrinode),
-        state: state(&group.members),
-        inflight: own.map(|each| (each.state, each.count)).collect(),
+        state: state(group.members.iter().map(|backend| backend.state)),
+        inflight: counts.in_flight.remove(name).unwrap_or_default(),
         resume: ResumePage {
             in_progress: group.wake.resuming_since.is_some(),
-            waiters: gauges
-                .iter()
-                .find(|each| *each.group == *group.name.as_str())
-                .map_or(0, |each| each.waiters),
+            waiters: counts.waiters.get(name).copied().unwrap_or_default(),
             last_outcome: group.wake.last_outcome.map(ResumeOutcome::as_str),
             last_success: group.wake.last_success.and_then(time),
         },
@@ -179,9 +188,9 @@ fn group_page(group: &Group, in_flight: &[InFlight], gauges: &[GroupGauge]) -> G
     }
 }
 
-/// One word for a group: the best that any of its backends can offer.
-fn state(members: &[Arc<Backend>]) -> &'static str {
-    let any = |state| members.iter().any(|backend| backend.state == state);
+/// One word for a group: the best that any of its backends can offer, and what is wrong before what is asleep.
+fn state(members: impl Iterator<Item = BackendState> + Clone) -> &'static str {
+    let any = |state| members.clone().any(|member| member == state);
     if any(BackendState::Healthy) {
         "RUNNING"
     } else if any(BackendState::Resuming) {
@@ -217,4 +226,30 @@ fn config(seen: &Seen) -> ConfigPage {
 
 fn time(time: SystemTime) -> Option<String> {
     Timestamp::try_from(time).ok().map(|time| format!("{time:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        BackendState::{Draining, Healthy, Inactive, Resuming, Sleeping, Unhealthy},
+        state,
+    };
+
+    #[test]
+    fn obs_h3_a_group_is_what_its_best_backend_offers() {
+        for (members, word) in [
+            (&[Unhealthy, Sleeping, Healthy][..], "RUNNING"),
+            (&[Unhealthy, Resuming, Draining], "RESUMING"),
+            (&[Sleeping, Inactive], "PAUSED"),
+            (&[Sleeping], "PAUSED"),
+            (&[Inactive], "PAUSED"),
+            (&[], "PAUSED"),
+            (&[Sleeping, Draining], "DRAINING"),
+            (&[Draining, Inactive], "DRAINING"),
+            (&[Sleeping, Unhealthy], "ERROR"),
+            (&[Draining, Unhealthy], "ERROR"),
+        ] {
+            assert_eq!(state(members.iter().copied()), word, "{members:?}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use self::coordinator::{Coordinator, Forwarded, Info, old, ready};
 use super::{Control, NotMarked, circuit::FAILURES, learned, passive, start};
 use crate::{
     config::model::Config,
+    events::Events,
     metrics::{Metrics, UpstreamError},
     snapshot::{Backend, BackendState, Circuit, Current, Mark, Snapshot},
     trino::uris::Capabilities,
@@ -47,8 +48,9 @@ impl Stage {
     fn new(config: Arc<Config>) -> Self {
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Metrics::new().unwrap();
+        let (events, demand) = (Events::new(Arc::clone(&metrics)), Arc::new(Unwanted));
         let (current, control) =
-            start(config, "one", metrics, Arc::new(Unwanted), cancel.clone(), &tracker).unwrap();
+            start(config, "one", metrics, events, demand, cancel.clone(), &tracker).unwrap();
         Self { current, control, cancel, tracker }
     }
 

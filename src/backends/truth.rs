@@ -33,6 +33,7 @@ use crate::{
         resume::{driver::Action, wake::CallId},
     },
     config::model::Config,
+    events::Events,
     metrics::Metrics,
     snapshot::{Demand, GroupLive, Mark, Report, Seat},
 };
@@ -68,6 +69,7 @@ pub(crate) enum Effect {
 #[derive(Debug)]
 pub(crate) struct Truth {
     metrics: Arc<Metrics>,
+    events: Events,
     reports: mpsc::UnboundedSender<Report>,
     demand: Arc<dyn Demand>,
     config: Arc<Config>,
@@ -102,11 +104,13 @@ impl Truth {
         config: Arc<Config>,
         hash: Arc<str>,
         metrics: Arc<Metrics>,
+        events: Events,
         reports: mpsc::UnboundedSender<Report>,
         demand: Arc<dyn Demand>,
     ) -> Self {
         let mut truth = Self {
             metrics,
+            events,
             reports,
             demand,
             config,

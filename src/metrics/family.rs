@@ -22,6 +22,8 @@ pub struct Declared {
     pub buckets: &'static [f64],
     /// The `# HELP` line.
     pub help: &'static str,
+    /// Whether there are times without a series of it; its help says when.
+    pub may_be_absent: bool,
 }
 
 /// A kind of family that the table may declare.

@@ -11,7 +11,7 @@ use crate::metrics::{
     labels::{
         AdminOperation, AdminStatus, AuditDropped, AuditStatus, ErrorKind, EventName, EventType,
         Evicted, Lookup, Method, Operation, Provider, ProviderOutcome, Reload, RoutingError,
-        SpanDropped,
+        SpanDropped, Step, StoreOperation, StoreStatus,
     },
     series::{Codes, PerLabel},
     table::Kept,
@@ -27,7 +27,9 @@ pub(super) struct Gateway {
     pub(super) lookups: PerLabel<Lookup, IntCounter>,
     pub(super) routing_errors: PerLabel<RoutingError, IntCounter>,
     pub(super) evicted: PerLabel<Evicted, IntCounter>,
+    pub(super) http_in_flight: PerLabel<Method, Gauge>,
     pub(super) connections: Gauge,
+    pub(super) steps: PerLabel<Step, Histogram>,
     pub(super) provider_requests: PerLabel<Provider, PerLabel<ProviderOutcome, IntCounter>>,
     pub(super) provider_seconds: PerLabel<Provider, Histogram>,
     reloads: PerLabel<Reload, IntCounter>,
@@ -53,6 +55,8 @@ impl Gateway {
         kept.started.set([], unix_seconds());
         let build = [env!("CARGO_PKG_VERSION"), env!("SLUICE_REVISION"), env!("SLUICE_RUSTC")];
         kept.build.set(build, 1.0);
+        no_store(kept);
+        no_scaler(kept);
         let gateway = Self {
             http_requests: PerLabel::resolve(|_| PerLabel::resolve(|_| Codes::default())),
             http_seconds: PerLabel::resolve(|o: Operation| kept.http_seconds.with([o.as_str()])),
@@ -67,7 +71,9 @@ impl Gateway {
                 kept.routing_errors.with([r.as_str()])
             }),
             evicted: PerLabel::resolve(|e: Evicted| kept.evicted.with([e.as_str()])),
+            http_in_flight: PerLabel::resolve(|m: Method| kept.http_in_flight.with([m.as_str()])),
             connections: kept.connections.with([]),
+            steps: PerLabel::resolve(|s: Step| kept.steps.with([s.as_str()])),
             provider_requests: PerLabel::resolve(|provider: Provider| {
                 PerLabel::resolve(|outcome: ProviderOutcome| {
                     kept.provider_requests.with([provider.as_str(), outcome.as_str()])
@@ -133,6 +139,26 @@ impl Gateway {
         }
         self.http_seconds.observe(operation, took);
     }
+}
+
+/// The store is this process' own memory: it is there, and there is nothing to connect to. The series are the same
+/// ones as with a shared store, or the alerts on them would silently be dead (observability.md 11).
+fn no_store(kept: &Kept) {
+    for operation in StoreOperation::ALL {
+        kept.store_seconds.with([operation.as_str()]);
+        for status in StoreStatus::ALL {
+            kept.store_operations.with([operation.as_str(), status.as_str()]);
+        }
+    }
+    kept.store_up.set([], 1.0);
+    kept.store_connections.set([], 0.0);
+    kept.store_depth.set([], 0.0);
+}
+
+/// KEDA is not connected.
+fn no_scaler(kept: &Kept) {
+    kept.scaler_streams.set([], 0.0);
+    kept.scaler_last_poll.set([], 0.0);
 }
 
 /// Now, as Prometheus writes times.

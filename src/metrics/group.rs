@@ -4,7 +4,7 @@
 //! their sums are equal however a request ends.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -14,7 +14,10 @@ use prometheus::{Histogram, IntCounter};
 use sluice_routing::StatementKind;
 
 use crate::metrics::{
-    labels::{ColdStartPhase, QueryError, QueryEvent, QueryStatus, ResumeOutcome, Unavailable},
+    labels::{
+        ColdStartPhase, Direction, Encoding, Push, QueryError, QueryEvent, QueryStatus,
+        ResumeOutcome, Unavailable,
+    },
     series::{Codes, PerLabel},
     table::{Kept, Set},
 };
@@ -61,6 +64,10 @@ pub struct GroupMetrics {
     queries: PerLabel<QueryStatus, PerLabel<StatementKind, IntCounter>>,
     query_seconds: PerLabel<StatementKind, Histogram>,
     query_errors: PerLabel<QueryError, IntCounter>,
+    first_row: Histogram,
+    result_bytes: PerLabel<Direction, PerLabel<Encoding, IntCounter>>,
+    /// Made by the first count, which may be of none.
+    rows: OnceLock<IntCounter>,
     /// By rule; copied when a rule is new, so that a decision reads without a lock.
     decisions: ArcSwap<AHashMap<Box<str>, IntCounter>>,
 }
@@ -105,8 +112,18 @@ impl GroupMetrics {
             query_errors: PerLabel::resolve(|e: QueryError| {
                 kept.query_errors.with([name, e.as_str()])
             }),
+            first_row: kept.first_row_seconds.with([name]),
+            result_bytes: PerLabel::resolve(|d: Direction| {
+                PerLabel::resolve(|e: Encoding| {
+                    kept.result_bytes.with([name, d.as_str(), e.as_str()])
+                })
+            }),
+            rows: OnceLock::new(),
             decisions: ArcSwap::default(),
         };
+        for kind in Push::ALL {
+            kept.scaler_pushes.with([name, kind.as_str()]);
+        }
         for status in ["200", "503"] {
             kept.requests.with([name, status]);
         }
@@ -173,6 +190,30 @@ impl GroupMetrics {
     /// A query failed with an error of this class.
     pub fn query_error(&self, class: QueryError) {
         self.query_errors.count(class);
+    }
+
+    /// The first page with rows of a query passes, this long after the query was accepted.
+    pub fn first_row(&self, took: Duration) {
+        self.first_row.observe(took.as_secs_f64());
+    }
+
+    /// So many bytes of a result went this way.
+    pub fn result_bytes(&self, direction: Direction, encoding: Encoding, bytes: u64) {
+        let counter = self.result_bytes.of(direction).and_then(|encodings| encodings.of(encoding));
+        if let Some(counter) = counter {
+            counter.inc_by(bytes);
+        }
+    }
+
+    /// So many rows went to clients; 0 only makes the series.
+    pub fn rows(&self, rows: u64) {
+        if let Some(counter) = self.rows.get() {
+            return counter.inc_by(rows);
+        }
+        let Some(counter) = self.unless_gone(|name, kept| kept.rows.with([name])) else { return };
+        counter.inc_by(rows);
+        // Another thread may have put the same series there first.
+        let _ = self.rows.set(counter);
     }
 
     /// A statement was claimed by this rule (`header` and `default` are those that need no configuration).

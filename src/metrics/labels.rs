@@ -87,6 +87,23 @@ closed! {
         Unknown = "unknown",
     }
 
+    /// Which way the bytes of a result went.
+    Direction {
+        /// From a coordinator.
+        In = "in",
+        /// To a client.
+        Out = "out",
+    }
+
+    /// How rows are written, as `X-Trino-Query-Data-Encoding` says; plain pages are `json`.
+    Encoding {
+        Json = "json",
+        JsonZstd = "json+zstd",
+        JsonLz4 = "json+lz4",
+        /// Spooled segments too, whose addresses do not tell.
+        Other = "other",
+    }
+
     /// Why a query's record went before its time.
     Evicted {
         /// The client stopped polling.
@@ -145,6 +162,25 @@ closed! {
         NoMatch = "no_match",
         NoBackend = "no_backend",
         RuleError = "rule_error",
+    }
+
+    /// A step of a request within the gateway.
+    Step {
+        Auth = "auth",
+        /// The statement's kind, user and transaction are read.
+        Classify = "classify",
+        /// Rules and groups are asked.
+        Rules = "rules",
+        /// A backend is chosen and its place taken.
+        Select = "select",
+        /// The statement waits for its turn.
+        ResumeWait = "resume_wait",
+        /// A connection to a coordinator is opened.
+        UpstreamConnect = "upstream_connect",
+        /// The URIs of one page are changed.
+        Rewrite = "rewrite",
+        /// The audit record is handed over.
+        Audit = "audit",
     }
 
     /// How the owner of a query id was found.
@@ -238,6 +274,33 @@ closed! {
         FirstByte = "first_byte",
     }
 
+    /// What was asked of the shared store.
+    StoreOperation {
+        Read = "read",
+        Write = "write",
+        Delete = "delete",
+    }
+
+    /// How that ended.
+    StoreStatus {
+        Ok = "ok",
+        Error = "error",
+    }
+
+    /// Why KEDA was told something.
+    Push {
+        /// Demand began or ended.
+        Edge = "edge",
+        /// Nothing changed.
+        Repeat = "repeat",
+    }
+
+    /// Which workers of a group.
+    Workers {
+        Current = "current",
+        Desired = "desired",
+    }
+
     /// How a reload of the configuration ended.
     Reload {
         Success = "success",
@@ -315,6 +378,15 @@ impl QueryError {
     /// The class of that name; `unknown` for any other word.
     pub fn parse(word: &str) -> Self {
         Self::ALL.iter().copied().find(|class| class.as_str() == word).unwrap_or(Self::Unknown)
+    }
+}
+
+impl Encoding {
+    /// The encoding of that name; an answer that names none is plain.
+    pub fn parse(word: Option<&[u8]>) -> Self {
+        let Some(word) = word else { return Self::Json };
+        let known = Self::ALL.iter().copied().find(|each| each.as_str().as_bytes() == word);
+        known.unwrap_or(Self::Other)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use prometheus::{Registry, proto::MetricFamily};
 
 use crate::metrics::{
-    labels::BackendState,
+    labels::{BackendState, Workers},
     table::{Scraped, Set},
 };
 
@@ -29,8 +29,25 @@ pub trait Living: Send + Sync {
     /// How many query records are held.
     fn tracked_queries(&self) -> u64;
 
+    /// How many users were active of late.
+    fn active_sessions(&self) -> u64;
+
+    /// What the runtimes say of themselves.
+    fn runtimes(&self) -> Runtimes;
+
     /// Whether `/readyz` answers 200.
     fn ready(&self) -> bool;
+}
+
+/// The tokio runtimes of the process, added up.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Runtimes {
+    /// Threads that run tasks.
+    pub workers: u64,
+    /// Tasks that have not ended.
+    pub tasks: u64,
+    /// Tasks in the queues that all threads of a runtime share.
+    pub queued: u64,
 }
 
 /// The queries of one group in one state.
@@ -67,6 +84,17 @@ pub struct GroupGauge {
     pub resume_in_progress: bool,
     /// When a resume last succeeded, in Unix seconds; 0 if never.
     pub last_success: f64,
+    /// Its workers, where anybody reports them.
+    pub workers: Option<WorkersOfGroup>,
+}
+
+/// The Trino workers of one group.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct WorkersOfGroup {
+    /// Those that there are.
+    pub current: u64,
+    /// Those that are wanted.
+    pub desired: u64,
 }
 
 /// How much is wanted of a group.
@@ -106,7 +134,12 @@ pub(super) fn gather(living: &dyn Living) -> Result<Vec<MetricFamily>, prometheu
     let registry = Registry::new();
     let scraped = Scraped::register(&registry)?;
     scraped.tracked.set([], as_f64(living.tracked_queries()));
+    scraped.sessions.set([], as_f64(living.active_sessions()));
     scraped.ready.set([], if living.ready() { 1.0 } else { 0.0 });
+    let runtimes = living.runtimes();
+    scraped.tokio_workers.set([], as_f64(runtimes.workers));
+    scraped.tokio_tasks.set([], as_f64(runtimes.tasks));
+    scraped.tokio_queue.set([], as_f64(runtimes.queued));
     let queries = living.in_flight();
     let backends = living.backends();
     for each in &queries {
@@ -129,6 +162,12 @@ fn fill_group(scraped: &Scraped, each: &GroupGauge) {
     scraped.held_oldest.set(name, each.held_oldest);
     scraped.resume_in_progress.set(name, if each.resume_in_progress { 1.0 } else { 0.0 });
     scraped.resume_last_success.set(name, each.last_success);
+    if let Some(workers) = each.workers {
+        let kinds = [(Workers::Current, workers.current), (Workers::Desired, workers.desired)];
+        for (kind, count) in kinds {
+            scraped.workers.set([&*each.group, kind.as_str()], as_f64(count));
+        }
+    }
 }
 
 fn fill_backends<'a>(

@@ -18,6 +18,8 @@ const QUERY: &[f64] = &[
     0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
     1800.0, 3600.0,
 ];
+/// Seconds: from the acceptance of a query to the first page with rows.
+const FIRST_ROW: &[f64] = &[0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 /// Seconds: a cold start.
 const RESUME: &[f64] = &[0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 /// Seconds: how long one statement was held.
@@ -27,6 +29,10 @@ const CALL: &[f64] = &[0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0];
 /// Seconds: what the gateway itself costs.
 const OVERHEAD: &[f64] =
     &[0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+/// Seconds: one step of a request within the gateway.
+const STEP: &[f64] = &[0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 1.0];
+/// Seconds: one operation of the shared store.
+const STORE: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5];
 
 /// One half of the table.
 pub(super) trait Set: Sized {
@@ -44,7 +50,8 @@ const fn count(labels: &[&str]) -> usize {
 macro_rules! table {
     ($(
         $(#[$about:meta])* $set:ident as $list:ident {
-            $($field:ident: $kind:ident $name:literal [$($label:literal),*] $(le $buckets:ident)? $help:literal;)+
+            $($field:ident: $kind:ident $name:literal [$($label:literal),*] $(le $buckets:ident)? $help:literal
+                $(absent_unless $when:literal)?;)+
         }
     )+) => {$(
         $(#[$about])*
@@ -59,7 +66,8 @@ macro_rules! table {
             name: $name,
             labels: &[$($label),*],
             buckets: table!(@buckets $($buckets)?),
-            help: $help,
+            help: concat!($help $(, " Absent unless ", $when, ".")?),
+            may_be_absent: table!(@absent $($when)?),
         },)+];
 
         impl Set for $set {
@@ -76,6 +84,8 @@ macro_rules! table {
     )+};
     (@buckets $buckets:ident) => { $buckets };
     (@buckets) => { &[] };
+    (@absent $when:literal) => { true };
+    (@absent) => { false };
 }
 
 fn next<F: Family>(
@@ -127,6 +137,13 @@ table! {
             "Queries that failed, by Trino's class of error.";
         query_seconds: Histograms "gateway_query_duration_seconds" ["routing_group", "statement_type"] le QUERY
             "From the acceptance of a query to its end.";
+        first_row_seconds: Histograms "gateway_time_to_first_row_seconds" ["routing_group"] le FIRST_ROW
+            "From the acceptance of a query to the first of its pages that has rows.";
+        rows: Counters "gateway_query_rows_returned_total" ["routing_group"]
+            "Rows that went to clients; of spooled results the sum over their segments."
+            absent_unless "queries.countRows or the audit log is on, since counting walks whole pages";
+        result_bytes: Counters "gateway_result_bytes_total" ["routing_group", "direction", "encoding"]
+            "Bytes of results as they came from coordinators (in) and went to clients (out).";
         evicted: Counters "gateway_tracked_queries_evicted_total" ["reason"]
             "Query records that went before their time (ttl: the client stopped polling).";
         // Protocol.
@@ -134,6 +151,8 @@ table! {
             "Requests on the data port by what they were for.";
         http_seconds: Histograms "gateway_http_request_duration_seconds" ["operation"] le HTTP
             "From the head of a request to the last byte of its answer, by what it was for.";
+        http_in_flight: Gauges "gateway_http_requests_in_flight" ["method"]
+            "Requests on the data port whose answer has not ended.";
         connections: Gauges "gateway_client_connections_active" []
             "Open data connections.";
         errors: Counters "gateway_errors_total" ["type", "operation"]
@@ -143,6 +162,8 @@ table! {
             "Statements by the rule that claimed them and the group that served them.";
         routing_errors: Counters "gateway_routing_errors_total" ["reason"]
             "Statements that found no way.";
+        steps: Histograms "gateway_step_duration_seconds" ["step"] le STEP
+            "How long one step of a request took.";
         lookups: Counters "gateway_route_lookups_total" ["result"]
             "Searches for the owner of a query id.";
         // Upstream.
@@ -175,6 +196,22 @@ table! {
             "Whether the last load of the configuration was accepted.";
         reload_time: Gauges "gateway_config_last_reload_timestamp_seconds" []
             "When the configuration was last loaded or refused, in Unix time.";
+        store_operations: Counters "gateway_store_operations_total" ["operation", "status"]
+            "Operations of the shared store; none where the store is this process' own memory.";
+        store_seconds: Histograms "gateway_store_operation_duration_seconds" ["operation"] le STORE
+            "How long operations of the shared store took.";
+        store_up: Gauges "gateway_store_up" []
+            "Whether the store answers; 0: the gateway runs on what it can derive.";
+        store_connections: Gauges "gateway_store_connections_active" []
+            "Open connections to the shared store.";
+        store_depth: Gauges "gateway_store_write_queue_depth" []
+            "Writes that wait for the shared store.";
+        scaler_streams: Gauges "gateway_scaler_streams" []
+            "Open streams of KEDA.";
+        scaler_pushes: Counters "gateway_scaler_pushes_total" ["routing_group", "kind"]
+            "What KEDA was told on its streams (edge: at a change, repeat: in between).";
+        scaler_last_poll: Gauges "gateway_scaler_last_poll_timestamp_seconds" []
+            "When KEDA last asked, in Unix time; 0: it is not connected.";
         admin_operations: Counters "gateway_admin_operations_total" ["operation", "status"]
             "Operators' commands (rejected: not authorised, or not understood).";
         events: Counters "gateway_events_total" ["event", "type"]
@@ -207,10 +244,15 @@ table! {
             "Queries held in the waiting room.";
         resume_last_success: Gauges "gateway_resume_last_success_timestamp_seconds" ["routing_group"]
             "When a resume last succeeded, in Unix time; 0 if never.";
+        workers: Gauges "gateway_workers" ["routing_group", "kind"]
+            "Trino workers of the group: those there are, and those that are wanted."
+            absent_unless "a provider reports them";
         held_bytes: Gauges "gateway_held_bytes" ["routing_group"]
             "SQL and headers held in the waiting room.";
         held_oldest: Gauges "gateway_held_oldest_seconds" ["routing_group"]
             "How long the oldest held query has waited; 0 if none is held.";
+        sessions: Gauges "gateway_active_sessions" []
+            "Distinct users, by source and client address, that sent a statement in the last 15 minutes.";
         tracked: Gauges "gateway_tracked_queries" []
             "Query records held.";
         groups: Gauges "gateway_routing_groups" []
@@ -225,5 +267,11 @@ table! {
             "0 closed, 1 half-open, 2 open.";
         ready: Gauges "gateway_ready" []
             "Whether /readyz answers 200.";
+        tokio_workers: Gauges "gateway_tokio_workers" []
+            "Threads that run tasks, over all runtimes: one for each data thread, and the control plane's.";
+        tokio_tasks: Gauges "gateway_tokio_alive_tasks" []
+            "Tasks that have not ended, over all runtimes.";
+        tokio_queue: Gauges "gateway_tokio_global_queue_depth" []
+            "Tasks that wait in the runtimes' shared queues.";
     }
 }

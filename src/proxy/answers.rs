@@ -3,8 +3,6 @@
 //! Where Trino has an answer for the case, it is Trino's. `/v1/info` is always 200: JDBC since 477 asks it in a
 //! loop without a pause for 30 s while it gets 503; those of the other paths are in `unavailable`. Nothing here asks or wakes a backend.
 
-use std::sync::Arc;
-
 use axum::{body::Body, response::Response};
 use http::StatusCode;
 
@@ -17,9 +15,6 @@ use crate::{
         info::{self, OurInfo, OurState},
     },
 };
-
-/// The newest Trino that was tried; named where no backend has told its own version.
-const DEFAULT_VERSION: &str = "483";
 
 /// An error in the shape of Trino's own: `Error 404 Not Found: …`.
 pub(crate) fn text(status: StatusCode, words: &str) -> Response {
@@ -44,12 +39,14 @@ pub(crate) fn wrong_method() -> Response {
 /// `GET /v1/info`.
 pub(crate) fn server_info(core: &Core, exchange: &Exchange) -> Response {
     exchange.account.operation(Operation::Info);
-    let version = version(exchange);
+    let snapshot = &exchange.snapshot;
+    let shown = snapshot.config.info.expose_version;
     let ours = OurInfo {
         node_id: &core.shared.instance,
         state: our_state(core),
-        version: &version,
-        environment: &exchange.snapshot.config.info.environment,
+        version: &snapshot.trino_version(),
+        environment: &snapshot.config.info.environment,
+        gateway_version: shown.then_some(env!("CARGO_PKG_VERSION")),
         uptime: core.shared.started.elapsed(),
     };
     info::info(&ours).map(Body::new)
@@ -61,18 +58,6 @@ fn our_state(core: &Core) -> OurState {
         Phase::Serving => OurState::Active,
         _ => OurState::ShuttingDown,
     }
-}
-
-fn version(exchange: &Exchange) -> Arc<str> {
-    let snapshot = &exchange.snapshot;
-    if snapshot.config.info.node_version != "auto" {
-        return snapshot.config.info.node_version.as_str().into();
-    }
-    let default = snapshot.fleet.default_group.and_then(|index| snapshot.groups.get(index));
-    let groups = default.into_iter().chain(&snapshot.groups);
-    let learned =
-        groups.flat_map(|group| &group.members).find_map(|backend| backend.version.clone());
-    learned.unwrap_or_else(|| DEFAULT_VERSION.into())
 }
 
 /// `GET /v1/info/state`.

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::model::AccessLog,
-    metrics::{Answered, GroupMetrics, Metrics, Operation, Unavailable},
+    metrics::{Answered, GroupMetrics, Metrics, Open, Operation, Unavailable},
     proxy::deadlines::Stage,
     snapshot::Snapshot,
     telemetry::context::{RequestId, TraceContext},
@@ -71,12 +71,18 @@ pub(crate) struct Account {
     status: AtomicU16,
     ended: AtomicBool,
     gone: AtomicBool,
+    #[expect(
+        dead_code,
+        reason = "a guard: the request is in flight as long as its account is open"
+    )]
+    in_flight: Open,
 }
 
 impl Account {
     /// Opens the account of a request that has just come.
     pub(crate) fn open(metrics: Arc<Metrics>, method: &Method) -> Self {
         Self {
+            in_flight: metrics.request_in_flight(method),
             metrics,
             method: method.clone(),
             operation: OnceLock::new(),

@@ -8,7 +8,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
 pub struct Plane {
     /// Where clients connect.
     pub address: SocketAddr,
+    /// The runtimes of its threads, to be asked how they are.
+    pub runtimes: Vec<Handle>,
     acceptor: JoinHandle<()>,
     threads: Vec<JoinHandle<()>>,
     close: CancellationToken,
@@ -35,12 +37,15 @@ pub fn start(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Plane> {
     let close = CancellationToken::new();
     let mut seats = Vec::new();
     let mut threads = Vec::new();
+    let mut runtimes = Vec::new();
     for number in 0..data.workers.unwrap_or_else(cores) {
         let started = thread::start(number, Arc::clone(shared), stops.clone())?;
         seats.push(started.seat);
         threads.push(started.thread);
+        runtimes.push(started.runtime);
     }
     let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtimes.push(runtime.handle().clone());
     let stop = close.clone();
     let acceptor = std::thread::Builder::new().name("accept".to_owned()).spawn(move || {
         runtime.block_on(async {
@@ -50,7 +55,7 @@ pub fn start(listener: TcpListener, shared: &Arc<Shared>) -> io::Result<Plane> {
             }
         });
     })?;
-    Ok(Plane { address, acceptor, threads, close, stops })
+    Ok(Plane { address, runtimes, acceptor, threads, close, stops })
 }
 
 fn cores() -> usize {

@@ -13,9 +13,10 @@ use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sluice_routing::{QueryId, StatementKind};
+use tokio::time::Instant;
 
 use crate::{
-    metrics::{ErrorKind, Lookup, Operation, QueryStatus, Retry},
+    metrics::{ErrorKind, Lookup, Operation, QueryStatus, Retry, Step},
     proxy::{
         answers,
         core::Core,
@@ -59,11 +60,24 @@ pub(crate) async fn submit(
         Err(refused) => return refused.answer(&core, &exchange),
     };
     clean_request(&mut parts.headers);
-    let asked = Asked::read(&exchange, &parts.headers, &body);
+    let asked = read(&core, &exchange, &parts.headers, &body);
     if let Some(target) = asked.kills {
         return kill(core, exchange, parts.headers, body, &asked, target).await;
     }
     dispatch(core, exchange, parts.headers, body, &asked).await
+}
+
+/// Takes the statement apart, and notes who sent it.
+fn read(core: &Core, exchange: &Exchange, headers: &HeaderMap, body: &Bytes) -> Asked {
+    let began = Instant::now();
+    let asked = Asked::read(exchange, headers, body);
+    let now = Instant::now();
+    core.shared.metrics.step(Step::Classify, now - began);
+    if asked.is_demand() {
+        let source = asked::source(headers);
+        core.shared.sessions.seen(asked.user.as_deref(), source, exchange.client, now);
+    }
+    asked
 }
 
 /// Of a statement that is too large, so much is read and thrown away: a client that is still sending when its

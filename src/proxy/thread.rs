@@ -11,7 +11,7 @@ use std::{
 
 use axum::Router;
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     sync::mpsc,
 };
 use tokio_util::task::TaskTracker;
@@ -34,6 +34,8 @@ pub(crate) struct DataThread {
     pub(crate) seat: Seat,
     /// Ends when its last connection has ended.
     pub(crate) thread: JoinHandle<()>,
+    /// What its runtime says of itself.
+    pub(crate) runtime: Handle,
 }
 
 /// Starts a data thread.
@@ -41,10 +43,12 @@ pub(crate) fn start(number: usize, shared: Arc<Shared>, stops: Stops) -> io::Res
     let (queue, connections) = mpsc::unbounded_channel();
     let runtime =
         Builder::new_current_thread().enable_all().max_blocking_threads(RESOLVERS).build()?;
+    let handle = runtime.handle().clone();
     let thread = std::thread::Builder::new()
         .name(format!("data-{number}"))
         .spawn(move || serve(&runtime, shared, connections, &stops))?;
-    Ok(DataThread { seat: Seat { queue, open: Arc::new(AtomicUsize::new(0)) }, thread })
+    let seat = Seat { queue, open: Arc::new(AtomicUsize::new(0)) };
+    Ok(DataThread { seat, thread, runtime: handle })
 }
 
 fn serve(

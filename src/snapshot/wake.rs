@@ -5,7 +5,7 @@
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, SystemTime},
@@ -74,13 +74,15 @@ pub struct GroupWake {
 pub struct GroupLive {
     name: GroupName,
     wanted: AtomicBool,
+    /// When a resume made a backend ready, until the first statement that waited for it was answered.
+    risen: Mutex<Option<Instant>>,
     reports: mpsc::UnboundedSender<Report>,
 }
 
 impl GroupLive {
     /// Of the group of that name; `reports` leads to the fold.
     pub fn new(name: GroupName, reports: mpsc::UnboundedSender<Report>) -> Self {
-        Self { name, wanted: AtomicBool::new(false), reports }
+        Self { name, wanted: AtomicBool::new(false), risen: Mutex::new(None), reports }
     }
 
     /// A statement waits, or was refused, for want of a backend: one report however many they are. Says whether it
@@ -97,6 +99,18 @@ impl GroupLive {
     /// The fold has heard it; the next statement may say it again.
     pub fn heard(&self) {
         self.wanted.store(false, Ordering::Release);
+    }
+
+    /// A resume has made a backend ready.
+    pub fn rose(&self, now: Instant) {
+        *self.risen.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    }
+
+    /// A statement that came at `accepted` and waited is answered: how long after readiness, for the first one only.
+    pub fn first_answer(&self, accepted: Instant, now: Instant) -> Option<Duration> {
+        let risen = self.risen.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        // Whoever came later did not wait for it: then nobody is left who did.
+        (accepted < risen).then(|| now.saturating_duration_since(risen))
     }
 }
 

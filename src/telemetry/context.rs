@@ -105,6 +105,11 @@ impl TraceContext {
         self.part(53, LENGTH)
     }
 
+    /// Whether its spans are kept: bit 0 of the flags. Only such a trace is worth naming to who looks at a number.
+    pub fn is_sampled(&self) -> bool {
+        u8::from_str_radix(self.trace_flags(), 16).is_ok_and(|flags| flags & 1 == 1)
+    }
+
     /// The `traceparent` to send on when the client sent none.
     pub fn header(&self) -> Option<HeaderValue> {
         HeaderValue::from_bytes(&self.0).ok()
@@ -181,6 +186,17 @@ mod tests {
             assert_eq!(context.span_id(), "b7ad6b7169203331");
             assert_eq!(context.trace_flags(), "01");
             assert_eq!(context.traceparent(), format!("00-{TRACE}-b7ad6b7169203331-01"));
+        }
+    }
+
+    #[test]
+    fn bit_0_of_the_flags_says_whether_a_trace_is_sampled() {
+        for (flags, sampled) in
+            [("00", false), ("01", true), ("02", false), ("03", true), ("ff", true)]
+        {
+            let value = format!("00-{TRACE}-b7ad6b7169203331-{flags}");
+            let context = TraceContext::read(&headers(&TRACEPARENT, &[&value])).unwrap();
+            assert_eq!(context.is_sampled(), sampled, "{flags}");
         }
     }
 

@@ -98,6 +98,8 @@ pub struct OurInfo<'a> {
     pub version: &'a str,
     /// `environment`.
     pub environment: &'a str,
+    /// `gatewayVersion`: the gateway's own, where the operator shows it.
+    pub gateway_version: Option<&'a str>,
     /// Since this process started.
     pub uptime: Duration,
 }
@@ -112,6 +114,8 @@ struct Written<'a> {
     coordinator: bool,
     starting: bool,
     uptime: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gateway_version: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +133,7 @@ pub fn info(ours: &OurInfo<'_>) -> Response<Full<Bytes>> {
         coordinator: true,
         starting: ours.state == OurState::Starting,
         uptime: duration::format(ours.uptime),
+        gateway_version: ours.gateway_version,
     };
     // Text always has a JSON form.
     answer("application/json", serde_json::to_vec(&written).unwrap_or_default())

@@ -10,8 +10,9 @@ use sluice::{
     admin::{self, ConfigStatus, Operated, Reload, Seen, client, listener::Limits},
     backends,
     config::model::Config,
+    events::Events,
     lifecycle::{Check, Lifecycle, Part, Signal, Signals, Timing},
-    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Wanted},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Runtimes, Wanted},
     queries::{Ledger, ReplicaMark, Rooms},
     snapshot::Demand,
     telemetry::logs::Logs,
@@ -73,6 +74,14 @@ impl Living for OneQuery {
         1
     }
 
+    fn active_sessions(&self) -> u64 {
+        0
+    }
+
+    fn runtimes(&self) -> Runtimes {
+        Runtimes::default()
+    }
+
     fn ready(&self) -> bool {
         self.0.is_ready()
     }
@@ -93,18 +102,20 @@ async fn start(token: Option<&str>) -> Gateway {
     let lifecycle = Lifecycle::new();
     let parts = [(Check::Config, "file"), (Check::Listeners, "data"), (Check::Store, "memory")];
     let parts = parts.map(|(check, name)| lifecycle.part(check, name));
+    let events = Events::new(Arc::clone(&metrics));
     let tracker = TaskTracker::new();
     let ledger = Arc::<Ledger>::default();
     let (current, control) = backends::start(
         config(token),
         "sha256:one",
         Arc::clone(&metrics),
+        events.clone(),
         Arc::clone(&ledger) as Arc<dyn Demand>,
         stop.child_token(),
         &tracker,
     )
     .unwrap();
-    let status = ConfigStatus::new(Arc::clone(&metrics), "sha256:one".into());
+    let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), "sha256:one".into());
     let (reload, reloads) = mpsc::channel(1);
     let seen = Seen {
         metrics: Arc::clone(&metrics),
@@ -117,7 +128,7 @@ async fn start(token: Option<&str>) -> Gateway {
     };
     let rooms = Rooms::new(current.clone(), ledger, ReplicaMark::draw());
     let (table, logs) = (Arc::default(), Logs::detached());
-    let operated = Operated { metrics, current, control, logs, table, rooms, reload };
+    let operated = Operated { metrics, current, control, logs, table, rooms, events, reload };
     Gateway {
         metrics: serve(admin::metrics(seen.clone()), &stop).await,
         health: serve(admin::health(seen), &stop).await,

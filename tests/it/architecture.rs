@@ -13,7 +13,7 @@ use std::{
 /// The rooms of `src/` from the top down: each may import only those behind it.
 ///
 /// It is the order of `docs/ARCHITECTURE.md`, where rooms of one floor import each other only to the right.
-const ROOMS: [&str; 16] = [
+const ROOMS: [&str; 17] = [
     "main",
     "cli",
     "demo", // what is typed
@@ -27,6 +27,7 @@ const ROOMS: [&str; 16] = [
     "snapshot",
     "config",
     "trino",
+    "events",
     "metrics",
     "telemetry",
     "lifecycle", // what all stand on
@@ -149,6 +150,36 @@ fn no_test_sleeps() {
             && code.match_indices("sleep(").any(|hit| sleeps(hit, &code))
     });
     none(&wrong.map(|file| format!("{}: sleeps", shown(&file))).collect::<Vec<_>>());
+}
+
+/// Where the clock on the wall is read: to write a date or a name. Every deadline, age and pause is measured by the
+/// steady clock, so that a clock that jumps hurries nothing and holds nothing up.
+const READ_THE_WALL_CLOCK: [&str; 10] = [
+    "src/admin/config.rs",                    // when the file was loaded
+    "src/backends/probe.rs",                  // when a probe ended, for the status page
+    "src/backends/resume/driver/xtrinode.rs", // an annotation that XTrinode reads
+    "src/backends/truth/acts.rs",             // when a resume last succeeded
+    "src/events.rs",                          // when something happened
+    "src/metrics/gateway.rs",                 // times that Prometheus reads
+    "src/proxy.rs", // whose ids are from before this process, which are dates
+    "src/proxy/statement/chosen.rs", // rules may ask for the time of day
+    "src/queries/room/identity.rs", // ids are dates
+    "src/telemetry/logs/json.rs", // `timestamp`
+];
+
+#[test]
+fn no_deadline_hangs_on_the_clock_on_the_wall() {
+    let reads = |file: &Path| {
+        let code = code(&read(file));
+        code.contains("SystemTime::now") || code.contains("Timestamp::now")
+    };
+    let wrong = sources(&["src", "routing"]).into_iter().map(|file| shown(&file)).filter(|file| {
+        !file.starts_with("src/simulator")
+            && !file.contains("tests")
+            && !READ_THE_WALL_CLOCK.contains(&file.as_str())
+            && reads(&root().join(file))
+    });
+    none(&wrong.map(|file| format!("{file}: reads the wall clock")).collect::<Vec<_>>());
 }
 
 /// What is wrong with an arrow, if anything is.

@@ -27,6 +27,7 @@ mod kill;
 mod kubernetes;
 mod ledger;
 mod oauth2;
+mod operators;
 mod pages;
 mod readme;
 mod reload;

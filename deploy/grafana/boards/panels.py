@@ -206,7 +206,6 @@ def variable(name, label, query, pattern="", several=False):
         "label": label,
         "type": "query",
         "datasource": PROMETHEUS,
-        "definition": query,
         "query": {"query": query, "refId": "variable"},
         "regex": pattern,
         "refresh": 2,

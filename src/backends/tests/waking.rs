@@ -24,6 +24,7 @@ use crate::{
         start_with,
     },
     config::model::{Config, Resume},
+    events::Events,
     metrics::{Metrics, Provider, ResumeOutcome, Unavailable, UpstreamError},
     snapshot::{Current, Mark, Snapshot, WakeState},
 };
@@ -100,9 +101,11 @@ fn night(config: Arc<Config>) -> Night {
     let made = Arc::clone(&driver);
     let drivers: Drivers = Arc::new(move |_: &Resume, _| Ok(Arc::new(Arc::clone(&made))));
     let metrics = Metrics::new().unwrap();
+    let events = Events::new(Arc::clone(&metrics));
     let level = Arc::clone(&demand) as Arc<dyn crate::snapshot::Demand>;
     let tasks = (cancel.clone(), &tracker);
-    let (current, control) = start_with(config, "one", metrics, level, drivers, tasks).unwrap();
+    let (current, control) =
+        start_with(config, "one", metrics, events, level, drivers, tasks).unwrap();
     Night { stage: Stage { current, control, cancel, tracker }, demand, driver }
 }
 

@@ -16,7 +16,8 @@ use crate::{
         truth::{Effect, Truth},
     },
     config::model::Resume,
-    metrics::{Provider, ResumeOutcome},
+    events::Event,
+    metrics::{EventName, Provider, ResumeOutcome},
     snapshot::Seat,
 };
 
@@ -48,10 +49,15 @@ impl Truth {
                     event = "resume_triggered", %backend, %routing_group,
                     provider = provider(record), "backend is being woken"
                 );
+                let words = format!("being woken by {}", provider(record));
+                let event = Event::normal(EventName::ResumeTriggered, &words);
+                self.events.tell(event.of(routing_group.as_str(), backend.as_str()));
             }
             Act::Ended(ended) => {
                 tell_end(record, &ended);
-                self.ended(&routing_group, &ended);
+                let event = event_of_end(&ended);
+                self.events.tell(event.of(routing_group.as_str(), backend.as_str()));
+                self.ended(&routing_group, &ended, now);
             }
             Act::Suspended => {
                 tracing::info!(
@@ -69,13 +75,14 @@ impl Truth {
         }
     }
 
-    fn ended(&mut self, group: &GroupName, ended: &Ended) {
+    fn ended(&mut self, group: &GroupName, ended: &Ended, now: Instant) {
         self.metrics.group(group.as_str()).resume_ended(ended.outcome, ended.took);
         let waking = self.waking.entry(group.clone()).or_default();
         waking.last_outcome = Some(ended.outcome);
         if ended.outcome == ResumeOutcome::Success {
             waking.last_success = Some(SystemTime::now());
             waking.learned.took(ended.took);
+            self.lives.get(group).into_iter().for_each(|live| live.rose(now));
         }
     }
 
@@ -140,6 +147,22 @@ fn tell_end(record: &Record, ended: &Ended) {
             event = "resume_failed", %backend, %routing_group, provider, duration_ms, attempt,
             error = %ended.words, "backend could not be woken"
         ),
+    }
+}
+
+fn event_of_end(ended: &Ended) -> Event {
+    let Ended { outcome, took, attempts, words } = ended;
+    let took = format!("after {:.1} s and {attempts} calls", took.as_secs_f64());
+    match outcome {
+        ResumeOutcome::Success => {
+            Event::normal(EventName::ResumeSucceeded, &format!("awake {took}"))
+        }
+        ResumeOutcome::Timeout => {
+            Event::warning(EventName::ResumeFailed, &format!("timed out {took}: {words}"))
+        }
+        ResumeOutcome::Failure | ResumeOutcome::Rejected => {
+            Event::warning(EventName::ResumeFailed, &format!("failed {took}: {words}"))
+        }
     }
 }
 

@@ -14,7 +14,8 @@ use crate::{
         record::{Learned, Record},
         truth::{DRAIN_GRACE, Effect, Marked, Truth},
     },
-    metrics,
+    events::{Event, Events},
+    metrics::{self, EventName},
     snapshot::{Circuit, Mark, Report, Seat},
 };
 
@@ -37,7 +38,7 @@ impl Truth {
             record.capabilities = outcome.capabilities;
         }
         if record.gate.probed(outcome.began, outcome.alive, now + jitter::around(OPEN_FOR)) {
-            tell_circuit(record, "probe");
+            tell_circuit(record, "probe", &self.events);
         }
         if let Some(seen) = &outcome.seen {
             self.seen(seat, seen, now);
@@ -56,7 +57,7 @@ impl Truth {
                 event = "backend_restarted", backend = %record.name(), routing_group = %record.group,
                 "backend runs as a new process"
             );
-            renew_circuit(record);
+            renew_circuit(record, &self.events);
         }
         match seen.identity.coordinator {
             Some(id) => self.coordinator(seat, id, now),
@@ -118,7 +119,7 @@ impl Truth {
     fn tripped(&mut self, seat: Seat, now: Instant) {
         let Some(record) = self.records.get_mut(&seat) else { return };
         if record.gate.trip(now + jitter::around(OPEN_FOR)) {
-            tell_circuit(record, "failures");
+            tell_circuit(record, "failures", &self.events);
             self.changed = true;
         }
     }
@@ -161,7 +162,7 @@ impl Truth {
     fn half_open(&mut self, now: Instant) {
         for (seat, record) in &mut self.records {
             if record.gate.half_open(now) {
-                tell_circuit(record, "time");
+                tell_circuit(record, "time", &self.events);
                 self.effects.push(Effect::Poke(*seat));
                 self.changed = true;
             }
@@ -186,16 +187,16 @@ impl Truth {
 }
 
 /// Failures of a dead process say nothing about the next one.
-fn renew_circuit(record: &mut Record) {
+fn renew_circuit(record: &mut Record, events: &Events) {
     record.live.failures.store(0, Ordering::Relaxed);
     if record.gate != Gate::Closed {
         record.gate = Gate::Closed;
-        tell_circuit(record, "restart");
+        tell_circuit(record, "restart", events);
     }
 }
 
-/// Tells metrics and log of a changed circuit.
-fn tell_circuit(record: &Record, reason: &str) {
+/// Tells metrics, log and events of a changed circuit.
+fn tell_circuit(record: &Record, reason: &str, events: &Events) {
     let (backend, routing_group) = (record.name(), &record.group);
     match record.gate.shown() {
         Circuit::Closed => {
@@ -207,6 +208,9 @@ fn tell_circuit(record: &Record, reason: &str) {
         Circuit::Open => {
             record.live.metrics.circuit(metrics::Circuit::Open);
             tracing::warn!(event = "circuit_opened", %backend, %routing_group, reason, "circuit opened");
+            let words = format!("no new statements after {reason}");
+            let event = Event::warning(EventName::CircuitOpened, &words);
+            events.tell(event.of(routing_group.as_str(), backend.as_str()));
         }
     }
 }

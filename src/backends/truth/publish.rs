@@ -8,6 +8,8 @@ use sluice_routing::{BackendName, Fleet, Group as FleetGroup, Member};
 
 use crate::{
     backends::{plan::PlannedGroup, record::Record, truth::Truth},
+    events::{Event, Events},
+    metrics::{EventName, EventType},
     snapshot::{Backend, BackendState, Group, GroupLive, Mark, Seat, Snapshot},
 };
 
@@ -50,7 +52,7 @@ impl Truth {
             let to = record.state(marks.get(record.name()).copied().unwrap_or_default());
             let from = record.told.replace(to);
             if from != Some(to) {
-                tell_state(record, from, to);
+                tell_state(record, from, to, &self.events);
             }
         }
     }
@@ -127,25 +129,31 @@ fn by_name(shown: Shown) -> AHashMap<BackendName, Arc<Backend>> {
     retired.into_iter().chain(named).map(|backend| (backend.name.clone(), backend)).collect()
 }
 
-fn tell_state(record: &Record, from: Option<BackendState>, to: BackendState) {
+/// Tells log and events of a backend's new state.
+fn tell_state(record: &Record, from: Option<BackendState>, to: BackendState, events: &Events) {
     let (backend, routing_group) = (record.name(), &record.group);
-    match from {
+    let (from, first) = (from.map_or("unknown", BackendState::as_str), from.is_none());
+    match to {
         // The first finding is no change, and a good one no warning.
-        None if to == BackendState::Healthy => {
-            tracing::info!(%backend, %routing_group, "backend is healthy")
+        BackendState::Healthy if first => {
+            tracing::info!(%backend, %routing_group, "backend is healthy");
+            return;
         }
         // That one sleeps and wakes is its life.
-        _ if record.wake.is_some() && to != BackendState::Unhealthy => {
-            tracing::info!(
-                event = "backend_state_changed", %backend, %routing_group,
-                from = from.map_or("unknown", BackendState::as_str), to = to.as_str(),
-                "backend is {}", to.as_str()
-            )
-        }
-        from => tracing::warn!(
-            event = "backend_state_changed", %backend, %routing_group,
-            from = from.map_or("unknown", BackendState::as_str), to = to.as_str(),
+        to if record.wake.is_some() && to != BackendState::Unhealthy => tracing::info!(
+            event = "backend_state_changed", %backend, %routing_group, from, to = to.as_str(),
+            "backend is {}", to.as_str()
+        ),
+        to => tracing::warn!(
+            event = "backend_state_changed", %backend, %routing_group, from, to = to.as_str(),
             "backend is {}", to.as_str()
         ),
     }
+    let kind = match to {
+        BackendState::Unhealthy => EventType::Warning,
+        _ => EventType::Normal,
+    };
+    let words = format!("{from} -> {}", to.as_str());
+    let event = Event::now(kind, EventName::BackendStateChanged, &words);
+    events.tell(event.of(routing_group.as_str(), backend.as_str()));
 }

@@ -146,8 +146,12 @@ impl Truth {
             }
         }
         self.series = wanted;
+        let counts_rows = self.config.queries.count_rows || self.config.audit.path.is_some();
         for group in &self.plan.groups {
-            self.metrics.group(group.name.as_str());
+            let metrics = self.metrics.group(group.name.as_str());
+            if counts_rows {
+                metrics.rows(0);
+            }
         }
         for (rule, group) in &self.plan.decisions {
             self.metrics.group(group.as_str()).rule(rule);

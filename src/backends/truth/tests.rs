@@ -70,6 +70,7 @@ impl Stage {
             config,
             "one".into(),
             Arc::clone(&metrics),
+            crate::events::Events::new(Arc::clone(&metrics)),
             reports,
             Arc::new(Unwanted),
         );

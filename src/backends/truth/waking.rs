@@ -23,7 +23,8 @@ use crate::{
         },
         truth::Truth,
     },
-    metrics::ResumeOutcome,
+    events::Event,
+    metrics::{EventName, ResumeOutcome},
     snapshot::{Mark, Seat, WakeState},
 };
 
@@ -177,6 +178,9 @@ impl Truth {
                 routing_group = %record.group, error = %words,
                 "Trino's own counts cannot be read, so it is not suspended"
             );
+            let words = format!("not put to sleep, as its own counts cannot be read: {words}");
+            let event = Event::warning(EventName::SuspendBlocked, &words);
+            self.events.tell(event.of(record.group.as_str(), record.planned.name.as_str()));
         }
         wake.counted(queries, around, now);
     }

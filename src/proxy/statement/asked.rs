@@ -38,6 +38,11 @@ pub(crate) struct Asked {
     names_somebody: bool,
 }
 
+/// What the client calls itself.
+pub(crate) fn source(headers: &HeaderMap) -> Option<&str> {
+    first(headers, [X_TRINO_SOURCE, X_PRESTO_SOURCE])
+}
+
 impl Asked {
     /// Reads headers and text.
     pub(crate) fn read(exchange: &Exchange, headers: &HeaderMap, body: &Bytes) -> Self {
@@ -86,7 +91,7 @@ impl Asked {
     ) -> Facts<'a> {
         Facts {
             user: self.user.as_deref(),
-            source: first(headers, [X_TRINO_SOURCE, X_PRESTO_SOURCE]),
+            source: source(headers),
             host: self.host.as_deref(),
             client_tags: first(headers, [X_TRINO_CLIENT_TAGS, X_PRESTO_CLIENT_TAGS])
                 .map(|tags| tags.split(',').map(str::trim).filter(|tag| !tag.is_empty()).collect())

@@ -7,14 +7,18 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use sluice_routing::GroupName;
 use tokio::time::Instant;
 
 use crate::{
-    metrics::{QueryStatus, Retry},
+    metrics::{ColdStartPhase, QueryStatus, Retry},
     proxy::{
         core::Core, exchange::Exchange, statement::sending, upstream::Failure, watch::Newcomer,
     },
-    queries::{Lease, Pass, query::Statement},
+    queries::{
+        Lease, Pass,
+        query::{About, Statement},
+    },
     snapshot::Backend,
 };
 
@@ -79,6 +83,7 @@ pub(super) async fn hand_over(
         }
         return Handed::Answer(answer);
     }
+    first_byte(exchange, &about, &group);
     let newcomer = Newcomer {
         about,
         group,
@@ -89,6 +94,14 @@ pub(super) async fn hand_over(
     };
     let given = sending::deliver(core, Arc::clone(exchange), backend, (plan, answer), newcomer);
     Handed::Answer(given.await)
+}
+
+/// Where a cold start ends: its first held statement has an answer.
+fn first_byte(exchange: &Exchange, about: &About, group: &GroupName) {
+    let live = exchange.snapshot.group(group).map(|group| &group.live);
+    if let Some(took) = live.and_then(|live| live.first_answer(about.accepted, Instant::now())) {
+        about.metrics.cold_start_phase(ColdStartPhase::FirstByte, took);
+    }
 }
 
 /// An attempt that nobody may wait for any more: a client that leaves in the midst of it says nothing of the backend.

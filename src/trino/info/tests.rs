@@ -45,6 +45,7 @@ fn writes_what_drivers_need() {
         state: OurState::Active,
         version: "483",
         environment: "production",
+        gateway_version: None,
         uptime: Duration::from_secs(90),
     };
     let response = info(&ours);
@@ -56,6 +57,8 @@ fn writes_what_drivers_need() {
     );
     assert!(ServerInfo::read(text.as_bytes()).unwrap().ready());
     let starting = body(info(&OurInfo { state: OurState::Starting, ..ours }));
+    let exposed = body(info(&OurInfo { gateway_version: Some("0.1.0"), ..ours }));
+    assert!(exposed.ends_with(r#","uptime":"1.50m","gatewayVersion":"0.1.0"}"#), "{exposed}");
     assert!(starting.contains(r#""state":"STARTING""#) && starting.contains(r#""starting":true"#));
 }
 

@@ -47,6 +47,26 @@ async fn peers_L4_no_ending_of_a_dispatch_leaks() {
 }
 
 #[tokio::test]
+async fn peers_X3_404_and_410_behind_the_hand_over_leave_no_ghost() {
+    for gone in [404, 410] {
+        let stage = waiting().await;
+        let sql = format!("SELECT 1 /* sim: at=0 ending=status:{gone} */");
+        let mut running = stage.queued(&sql).await;
+        stage.sleeper.wake().await;
+        let told = loop {
+            match running.advance().await {
+                Ok(true) => {}
+                Ok(false) => panic!("it ended well: {:?}", running.last()),
+                Err(broken) => break broken,
+            }
+        };
+        assert_eq!(told.status(), Some(gone));
+        stage.assert_empty(&format!("a {gone} to the latest nextUri")).await;
+        stage.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn peers_L4_no_ending_of_a_wait_leaks() {
     let stage = waiting().await;
     // By its URI, by its id, by a kill.

@@ -66,6 +66,27 @@ async fn the_rows_come_under_the_real_id_and_the_statement_as_it_was_sent() {
 }
 
 #[tokio::test]
+async fn the_last_phase_of_a_cold_start_ends_with_its_first_answer() {
+    let stage = short().await;
+    stage.webhook.will(Manner::Accept);
+    let phase =
+        r#"gateway_cold_start_phase_seconds_count{phase="first_byte",routing_group="adhoc"}"#;
+    assert_eq!(stage.gateway.metric(phase).await, 0.0);
+    let mut waiting = Vec::new();
+    for _ in 0..3 {
+        waiting.push(stage.queued("SELECT 1").await);
+    }
+    stage.sleeper.wake().await;
+    for mut running in waiting {
+        while running.advance().await.unwrap() {}
+    }
+    assert_eq!(stage.gateway.metric(phase).await, 1.0, "once for each cold start");
+    stage.client().query("SELECT 1").await.unwrap();
+    assert_eq!(stage.gateway.metric(phase).await, 1.0, "a warm statement is none");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn the_first_id_is_an_alias_for_what_is_known_of_the_query() {
     let stage = short().await;
     let (first, running) = handed_over(&stage, ENDLESS).await;

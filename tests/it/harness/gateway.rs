@@ -134,6 +134,12 @@ impl Gateway {
         (answer.status().as_u16(), answer.text().await.expect("a body"))
     }
 
+    /// Status and page of a question to the admin listener.
+    pub(crate) async fn asked(&self, path: &str) -> (u16, serde_json::Value) {
+        let (status, text) = get(&format!("http://{}{path}", self.addresses.admin)).await;
+        (status, serde_json::from_str(&text).unwrap_or_else(|_| panic!("{path}: {text}")))
+    }
+
     /// Writes the file anew and waits for nothing; the watcher or `command("/admin/reload")` takes it over.
     pub(crate) fn rewrite(&self, yaml: &str) {
         std::fs::write(&self.file, complete(yaml)).expect("the configuration is written");

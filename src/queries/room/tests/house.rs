@@ -165,6 +165,14 @@ impl House {
             fn tracked_queries(&self) -> u64 {
                 0
             }
+            fn active_sessions(&self) -> u64 {
+                0
+            }
+
+            fn runtimes(&self) -> crate::metrics::Runtimes {
+                crate::metrics::Runtimes::default()
+            }
+
             fn ready(&self) -> bool {
                 true
             }

