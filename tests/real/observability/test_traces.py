@@ -8,8 +8,7 @@ import pytest
 from jaeger import attributes
 
 # OTLP's numbers for the kinds of a span.
-INTERNAL, SERVER, CLIENT = 1, 2, 3
-KINDS = {"SPAN_KIND_INTERNAL": INTERNAL, "SPAN_KIND_SERVER": SERVER, "SPAN_KIND_CLIENT": CLIENT}
+SERVER, CLIENT = 2, 3
 POLL = re.compile(r"^GET /v1/statement/(queued|executing|gateway|sluice)\S*$")
 
 
@@ -27,14 +26,9 @@ def spans(played):
     return played.jaeger.trace(trace)
 
 
-def kind(span):
-    """Its kind as a number, however Jaeger writes it."""
-    return KINDS.get(span["kind"], span["kind"])
-
-
 def of_kind(spans, wanted):
     """The spans of that kind."""
-    return [span for span in spans if kind(span) == wanted]
+    return [span for span in spans if span["kind"] == wanted]
 
 
 def named(spans, name):
