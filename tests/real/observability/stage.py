@@ -146,7 +146,7 @@ class Stage:
             "queries": {"linger": "0s", "abandonAfter": "5s", "countRows": True},
             "log": {"format": "json", "level": "info,sluice=debug", "access": "all"},
             "audit": {"path": str(self.audit)},
-            "telemetry": {"otlpEndpoint": spans, "otlpProtocol": self._protocol},
+            "telemetry": {"otlpEndpoint": spans, "otlpProtocol": self._protocol, "sampleRatio": 1},
         }
 
     def _prometheus(self):
