@@ -111,6 +111,7 @@ fn table() -> Table {
         accepted: tokio::time::Instant::now(),
         user: None,
         traceparent: None,
+        origin: Default::default(),
     };
     let backend = BackendName::parse("backend").unwrap();
     let group = GroupName::parse("group").unwrap();

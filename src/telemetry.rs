@@ -1,7 +1,8 @@
-//! What is told line by line: logs, and the trace context that joins them with those of clients and coordinators.
+//! What is told line by line: logs, the audit, and the trace context that joins them with those of clients and coordinators.
 //!
 //! Export of spans comes later; until then nothing here opens a connection or changes a header that a client sent.
 
+pub mod audit;
 pub mod context;
 pub mod logs;
 

@@ -21,6 +21,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("metrics.bind", old.metrics.bind != new.metrics.bind),
         ("health.bind", old.health.bind != new.health.bind),
         ("admin.bind", old.admin.bind != new.admin.bind),
+        ("audit", old.audit != new.audit),
         ("store", kind(&old.store) != kind(&new.store)),
     ];
     changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()

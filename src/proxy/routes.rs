@@ -21,7 +21,7 @@ use crate::{
     proxy::{
         answers,
         core::Core,
-        exchange::{Account, Exchange},
+        exchange::{Account, Exchange, learned::Learned},
         followed, oauth2, one_way, spooled, statement, ui, unavailable, waiting,
     },
     telemetry::context::{RequestId, TraceContext},
@@ -198,6 +198,7 @@ pub(crate) fn open(
             && (config.telemetry.generate_when_absent || continued.is_some()),
         came_with_trace,
         wants_json: unavailable::wants_json(headers),
+        learned: Learned::default(),
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
         base,
         marker,

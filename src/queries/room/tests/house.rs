@@ -111,6 +111,7 @@ impl House {
             accepted: Instant::now(),
             user: Some(user.into()),
             traceparent: None,
+            origin: Default::default(),
         };
         Guest { about, statement: Arc::new(statement), lease: self.ledger.open(&self.group) }
     }
