@@ -11,9 +11,10 @@ from cache import Missing
 from debian import install
 
 HERE = Path(__file__).resolve().parent
-# The official client and pytest; and what reads the gateway's signals.
+# The official client and pytest; what reads the gateway's signals; what checks deploy/.
 CLIENTS = HERE / "requirements.txt"
 READERS = HERE / "observability/requirements.txt"
+CHECKERS = HERE / "deploy/requirements.txt"
 # The oldest that the pinned packages run on.
 OLDEST = (3, 10)
 

@@ -51,12 +51,13 @@ class Row:
 
 def main():
     rows = []
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(9) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
         built = pool.submit(api_server.install)
         watching = [pool.submit(prometheus.fetch), pool.submit(jaeger.install)]
         reader = pool.submit(interpreter.interpreter, interpreter.READERS)
+        checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
         # Against a real Trino and a real Kubernetes these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
@@ -65,6 +66,7 @@ def main():
             rows.extend(clients(version, installed, python))
         rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
         rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
+        rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
     return report(rows)
 
 
