@@ -86,19 +86,20 @@ class Picture:
     def _axes(self, panel):
         """Its place, below the title of the sheet, with room for its own title."""
         at = panel["gridPos"]
-        left, width = at["x"] / 24 + 0.03 * (panel["type"] not in ("row", "stat")), at["w"] / 24
+        bare = panel["type"] in ("row", "stat", "table", "logs")
+        left, width = at["x"] / 24 + (0.004 if bare else 0.034), at["w"] / 24
         top = 1 - (at["y"] + 1) / self._rows
         height = at["h"] / self._rows
         border = self._plot.Rectangle(
             (at["x"] / 24 + 0.001, top - height + 0.001), width - 0.002, height - 0.002, facecolor=PAPER,
             transform=self._sheet.transFigure, figure=self._sheet, zorder=-1)
         if panel["type"] != "row":
-            self._sheet.patches.append(border) if hasattr(self._sheet.patches, "append") else self._sheet.add_artist(border)
+            self._sheet.add_artist(border)
             self._sheet.text(at["x"] / 24 + 0.004, top - 0.55 / self._rows, panel["title"], color=INK, size=9, va="center")
         room = min(1.1 / self._rows, height * 0.6)
-        low = (1.0 if panel["type"] not in ("row", "stat") else 0.1) / self._rows
+        low = (0.1 if bare else 1.75) / self._rows
         axes = self._sheet.add_axes(
-            [left, top - height + low, width - 0.034 * (panel["type"] not in ("row", "stat")), max(height - room - low, 0.2 / self._rows)],
+            [left, top - height + low, width - (0.006 if bare else 0.04), max(height - room - low, 0.2 / self._rows)],
             facecolor="none")
         axes.tick_params(colors=PALE, labelsize=7, length=2)
         for spine in axes.spines.values():
@@ -106,11 +107,12 @@ class Picture:
         return axes
 
     def _series(self, panel, until):
-        """(legend, unit, [(time, value)]) of every series."""
+        """(legend, [(time, value)]) of every series, the highest first: they are those that the legend has room for."""
+        found = []
         for target in repository.targets(panel):
-            found = self._stage.prometheus.range(repository.filled(target["expr"]), until - SHOWN, until, STEP)
-            for labels, points in found:
-                yield label(target, labels), points
+            answered = self._stage.prometheus.range(repository.filled(target["expr"]), until - SHOWN, until, STEP)
+            found += [(label(target, labels), points) for labels, points in answered]
+        return sorted(found, key=lambda each: -max((value for _, value in each[1] if not math.isnan(value)), default=-1))
 
     def _unit(self, panel):
         return panel.get("fieldConfig", {}).get("defaults", {}).get("unit", "none")
@@ -126,13 +128,14 @@ class Picture:
 
     def _stat(self, panel, axes, until):
         axes.set_axis_off()
-        latest = [(name, points[-1][1]) for name, points in self._series(panel, until)][:6]
+        room = max(2, panel["gridPos"]["w"] // 2)
+        latest = [(name, points[-1][1]) for name, points in self._series(panel, until)][:room]
         for index, (name, value) in enumerate(latest):
             at = (index + 0.5) / len(latest)
             # A piece of information has its text in the legend and 1 as value.
             shown = units(self._unit(panel), value) if panel.get("options", {}).get("textMode") != "name" else ""
             axes.text(at, 0.62, shown, color=colour(panel, value), size=16 if len(latest) < 4 else 11, ha="center", va="center", transform=axes.transAxes)
-            axes.text(at, 0.15, name[:40], color=PALE, size=7, ha="center", va="center", transform=axes.transAxes)
+            axes.text(at, 0.15, name[:12 if len(latest) > 2 else 40], color=PALE, size=7, ha="center", va="center", transform=axes.transAxes)
         if not latest:
             self._nothing(axes)
 
@@ -140,7 +143,7 @@ class Picture:
         axes.text(0.5, 0.5, "no data", color=PALE, size=10, ha="center", va="center", transform=axes.transAxes)
 
     def _lines(self, panel, axes, until):
-        found = list(self._series(panel, until))
+        found = self._series(panel, until)
         stacked = panel["fieldConfig"]["defaults"].get("custom", {}).get("stacking", {}).get("mode") == "normal"
         if stacked and found:
             times = [until - SHOWN + index * STEP for index in range(SHOWN // STEP + 1)]
@@ -165,16 +168,18 @@ class Picture:
             labels = [name[:28] for name in labels[:LEGEND]]
             labels[-1] += more
             axes.legend(handles[:LEGEND], labels, fontsize=6, labelcolor=INK, frameon=False, ncols=4, loc="upper left",
-                        bbox_to_anchor=(-0.02, -0.1), borderpad=0, columnspacing=1, handlelength=1)
+                        bbox_to_anchor=(-0.02, -0.12), borderpad=0, columnspacing=1, handlelength=1)
 
     def _states(self, panel, axes, until):
         """A bar for each series, in the colours of its values."""
         meant = panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
-        found = list(self._series(panel, until))
+        found = self._series(panel, until)
         for index, (_, points) in enumerate(found):
             for at, value in points:
                 told = meant.get(f"{value:.0f}", {"color": "blue"})["color"]
-                axes.broken_barh([(at - until, STEP)], (index - 0.4, 0.8), facecolors="none" if told == "transparent" else told)
+                if told != "transparent":
+                    axes.broken_barh([(at - until, STEP)], (index - 0.4, 0.8), facecolors=told)
+        axes.set_ylim(-0.6, len(found) - 0.4)
         axes.set_yticks(range(len(found)), [name[:14] for name, _ in found])
         axes.set_xlim(-SHOWN, 0)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} s")
@@ -185,7 +190,7 @@ class Picture:
         times = sorted({at for _, points in found for at in points})
         rows = [[points.get(at, 0) for at in times] for _, points in found]
         apart = rows[:1] + [[max(now - below, 0) for now, below in zip(row, lower)] for lower, row in zip(rows, rows[1:])]
-        axes.imshow(apart, aspect="auto", origin="lower", cmap="Oranges_r" if False else "inferno", extent=(-SHOWN, 0, 0, len(rows)))
+        axes.imshow(apart, aspect="auto", origin="lower", cmap="inferno", extent=(-SHOWN, 0, 0, len(rows)))
         axes.set_yticks([index + 1 for index in range(len(found))][::2], [units("s", bound) for bound, _ in found][::2])
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0f} s")
 
