@@ -93,6 +93,13 @@ class Stage:
         self.prometheus = self._closing.enter_context(self._prometheus())
         self.load = self._closing.enter_context(Load(self))
 
+    def settle(self):
+        """Waits until Prometheus has scraped the gateway and knows the Alertmanager: what it cannot tell anybody at once it
+        tells a minute later."""
+        self.prometheus.until("a first scrape", lambda: self.prometheus.query('up{job="sluice"} == 1'))
+        told = "/api/v1/alertmanagers"
+        self.prometheus.until("know its Alertmanager", lambda: self.prometheus.ask(told)["data"]["activeAlertmanagers"])
+
     def _simulator(self):
         made = on_free_ports(1, lambda port: Simulator(self.folder, port, "--spooling"))
         self._closing.callback(made.kill)
