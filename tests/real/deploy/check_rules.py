@@ -94,6 +94,9 @@ def test_annotations_can_be_filled_in(promtool, tmp_path):
                 for found, each in wanted if found and each["exp_samples"]
             ]
             asked += len(test["alert_rule_test"])
+        tests["tests"] = [test for test in tests["tests"] if test["alert_rule_test"]]
+        if not asked:
+            continue
         copy = tmp_path / file.name
         copy.write_text(yaml.safe_dump(tests, sort_keys=False))
         _, said = run(promtool, "test", "rules", copy)
