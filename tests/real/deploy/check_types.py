@@ -134,7 +134,8 @@ def differences(ours, given, path):
     if isinstance(ours, dict) and isinstance(given, dict):
         for key, value in ours.items():
             if key not in given:
-                if value not in ([], {}, "", None, False):
+                # What is empty may be left out; a number that is 0 may not.
+                if value or (value == 0 and value is not False):
                     yield f"{path}.{key}"
             else:
                 yield from differences(value, given[key], f"{path}.{key}")
