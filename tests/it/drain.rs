@@ -209,6 +209,21 @@ impl Process {
         address(&self.listeners, listener)
     }
 
+    /// The URL of another listener, by the name of its key.
+    pub(crate) fn url(&self, listener: &str) -> String {
+        format!("http://{}", self.address(listener).expect("its address"))
+    }
+
+    /// Ends it and gives all it has said since.
+    pub(crate) async fn log(mut self) -> Vec<String> {
+        self.signal("-TERM").await;
+        let mut log = Vec::new();
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            log.push(line);
+        }
+        log
+    }
+
     pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs").to_string();
         let sent = Command::new("kill").args([name, &id]).status().await.unwrap();
