@@ -111,6 +111,7 @@ fn table() -> Table {
         accepted: tokio::time::Instant::now(),
         user: None,
         traceparent: None,
+        span: None,
         origin: Default::default(),
     };
     let backend = BackendName::parse("backend").unwrap();

@@ -13,6 +13,7 @@
 
 mod admin;
 mod architecture;
+mod chronicle;
 mod cold_start;
 mod commands;
 mod conformance;
@@ -29,6 +30,7 @@ mod ledger;
 mod oauth2;
 mod operators;
 mod pages;
+mod profiling;
 mod readme;
 mod reload;
 mod routing;
@@ -37,5 +39,6 @@ mod spooled;
 mod statements;
 mod sticky;
 mod streaming;
+mod traces;
 mod transactions;
 mod ui;
