@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     backends::Control,
     lifecycle::Lifecycle,
-    metrics::{Living, Metrics},
+    metrics::{Living, Metrics, Scrape},
     queries::{Rooms, Table},
     snapshot::Current,
     telemetry::logs::Logs,
@@ -40,6 +40,8 @@ use crate::{
 pub struct Seen {
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
+    /// Makes the page of metrics.
+    pub scrape: Scrape,
     /// Queries and backends as they live.
     pub living: Arc<dyn Living>,
     /// Where the process stands.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     lifecycle::Lifecycle,
-    metrics::Metrics,
+    metrics::{Metrics, Scrape},
     queries::{Bindings, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
     snapshot::Current,
 };
@@ -67,6 +67,8 @@ pub struct Shared {
     pub sessions: Arc<Sessions>,
     /// CALLs that Sluice answers by itself.
     pub(crate) calls: waiting::kill::Calls,
+    /// Makes the page of metrics, for who asks for it here; set once everything lives.
+    pub(crate) scrape: std::sync::OnceLock<Scrape>,
     /// What is told.
     pub metrics: Arc<Metrics>,
     /// Whether the process is on its way out.
@@ -107,6 +109,7 @@ impl Shared {
             unmarked: std::sync::OnceLock::new(),
             search: search::Search::default(),
             assets: ui::Assets::default(),
+            scrape: std::sync::OnceLock::new(),
             metrics,
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,

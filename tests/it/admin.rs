@@ -11,7 +11,7 @@ use sluice::{
     backends,
     config::model::Config,
     lifecycle::{Check, Lifecycle, Part, Signal, Signals, Timing},
-    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Runtimes, Wanted},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Runtimes, Scrape, Wanted},
     queries::{Ledger, ReplicaMark, Rooms},
     snapshot::Demand,
     telemetry::logs::Logs,
@@ -19,6 +19,7 @@ use sluice::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::mpsc,
     time::Instant,
 };
@@ -114,9 +115,11 @@ async fn start(token: Option<&str>) -> Gateway {
     .unwrap();
     let status = ConfigStatus::new(Arc::clone(&metrics), "sha256:one".into());
     let (reload, reloads) = mpsc::channel(1);
+    let living: Arc<dyn Living> = Arc::new(OneQuery(lifecycle.clone()));
     let seen = Seen {
+        scrape: Scrape::new(Arc::clone(&metrics), Arc::clone(&living), Handle::current()),
         metrics: Arc::clone(&metrics),
-        living: Arc::new(OneQuery(lifecycle.clone())),
+        living,
         lifecycle: lifecycle.clone(),
         current: current.clone(),
         config: status.clone(),
@@ -416,7 +419,7 @@ async fn tight(connections: usize, stop: &CancellationToken) -> SocketAddr {
     let router = axum::Router::new().route("/", axum::routing::get(async || "here"));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { connections, head: Duration::from_millis(150) };
+    let limits = Limits { connections, head: Duration::from_millis(150), ..Limits::default() };
     tokio::spawn(admin::listener::serve(listener, router, limits, stop.clone()));
     address
 }
