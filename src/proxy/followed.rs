@@ -172,6 +172,7 @@ async fn follow(
             return nobody_to_ask(&exchange);
         }
         sleep(PAUSE).await;
+        exchange.account.waited(PAUSE);
     }
 }
 
@@ -282,6 +283,7 @@ async fn ask(
         }
         backend.live.metrics.retried(Retry::Connect);
         sleep(PAUSE).await;
+        exchange.account.waited(PAUSE);
     }
 }
 
@@ -418,6 +420,7 @@ async fn deliver(
     };
     let watch =
         Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), Arc::clone(backend), subject);
+    let watch = watch.encoded(&parts.headers);
     let page = PageBody::new(body, lens, watch, held).gathered().await;
     Response::from_parts(parts, Body::new(page))
 }

@@ -10,12 +10,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::{
     proxy::watch::Watch,
@@ -106,6 +108,10 @@ pub(crate) struct PageBody {
     /// Whether others have had a turn since `ready` was last empty.
     waited: bool,
     over: bool,
+    /// Bytes that came from the backend, and that went to the client.
+    came: u64,
+    went: u64,
+    rewriting: Duration,
     broken: Option<hyper::Error>,
 }
 
@@ -121,6 +127,9 @@ impl PageBody {
             leaving: false,
             waited: false,
             over: false,
+            came: 0,
+            went: 0,
+            rewriting: Duration::ZERO,
             broken: None,
         };
         for chunk in held {
@@ -188,7 +197,11 @@ impl PageBody {
     }
 
     fn take(&mut self, chunk: Bytes) {
+        self.came += chunk.len() as u64;
+        // A page that passes untouched costs no look at the clock.
+        let began = self.lens.changes_length().then(Instant::now);
         self.lens.pass(chunk, &mut self.ready);
+        self.rewriting += began.map_or(Duration::ZERO, |began| began.elapsed());
         self.count();
         self.watch.read(self.lens.head());
     }
@@ -219,6 +232,7 @@ impl PageBody {
     fn next_piece(&mut self) -> Option<Bytes> {
         let piece = self.ready.pop_front()?;
         self.held -= piece.len();
+        self.went += piece.len() as u64;
         if self.ready.is_empty() {
             self.leaving = false;
             self.waited = false;
@@ -264,6 +278,7 @@ impl Body for PageBody {
 
 impl Drop for PageBody {
     fn drop(&mut self) {
+        self.watch.passed(self.came, self.went, self.rewriting);
         if !self.over {
             self.watch.left(self.lens.past_next_uri());
         }

@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use crate::{
     metrics::{GroupMetrics, QueryError, QueryEvent, QueryStatus},
     queries::{Kept, Lease},
+    telemetry::context::TraceContext,
     trino::head::{PageError, State},
 };
 
@@ -41,6 +42,7 @@ pub struct Query {
     polls: AtomicU32,
     spooled: AtomicBool,
     running: AtomicBool,
+    rows: AtomicBool,
     successor: OnceLock<QueryId>,
     entrance: OnceLock<Box<str>>,
 }
@@ -91,6 +93,13 @@ pub enum Ending {
 }
 
 impl About {
+    /// Names the trace of a query that has ended after so long.
+    fn exemplar(&self, took: Duration) {
+        if let Some(trace) = self.traceparent.as_ref().and_then(TraceContext::of_value) {
+            self.metrics.query_exemplar(self.kind, took, &trace);
+        }
+    }
+
     /// The id of that trace.
     pub fn trace_id(&self) -> Option<String> {
         let value = self.traceparent.as_ref()?.to_str().ok()?;
@@ -120,6 +129,7 @@ impl Query {
             polls: AtomicU32::new(0),
             spooled: AtomicBool::new(false),
             running: AtomicBool::new(false),
+            rows: AtomicBool::new(false),
             successor: OnceLock::new(),
             entrance: OnceLock::new(),
         }
@@ -140,6 +150,18 @@ impl Query {
         if state == State::Running && !self.running.swap(true, Ordering::Relaxed) {
             self.about.metrics.query_event(QueryEvent::Running);
         }
+    }
+
+    /// A page with rows passes; the first one is timed.
+    pub fn has_rows(&self) {
+        if !self.rows.load(Ordering::Relaxed) && !self.rows.swap(true, Ordering::Relaxed) {
+            self.about.metrics.first_row(self.about.accepted.elapsed());
+        }
+    }
+
+    /// Of a query that others accepted nobody knows how long its first row took.
+    pub fn had_rows(&self) {
+        self.rows.store(true, Ordering::Relaxed);
     }
 
     /// Whether `path` is the latest `nextUri` that was handed out (rule L3: any other 404 is neutral).
@@ -187,6 +209,7 @@ impl Query {
         }
         let took = self.about.accepted.elapsed();
         self.about.metrics.query_ended(status, self.about.kind, took);
+        self.about.exemplar(took);
         self.about.metrics.query_event(QueryEvent::Completed);
         tell(self, status, error, took);
         true

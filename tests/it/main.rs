@@ -26,6 +26,7 @@ mod info;
 mod kill;
 mod kubernetes;
 mod ledger;
+mod metrics;
 mod oauth2;
 mod pages;
 mod readme;

@@ -126,7 +126,8 @@ pub(crate) async fn deliver(
         parts.headers.remove(http::header::CONTENT_LENGTH);
     }
     let subject = Subject::New(Box::new(newcomer));
-    let watch = Watch::new(Arc::clone(&core.shared), exchange, backend, subject);
+    let watch =
+        Watch::new(Arc::clone(&core.shared), exchange, backend, subject).encoded(&parts.headers);
     let page = PageBody::new(body, lens, watch, Vec::new()).gathered().await;
     Response::from_parts(parts, Body::new(page))
 }
