@@ -33,7 +33,7 @@ use crate::{
     backends::Control,
     events::Events,
     lifecycle::Lifecycle,
-    metrics::{Living, Metrics},
+    metrics::{Living, Metrics, Scrape},
     queries::{Chronicle, Rooms, Table},
     snapshot::Current,
     telemetry::logs::Logs,
@@ -44,6 +44,8 @@ use crate::{
 pub struct Seen {
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
+    /// Makes the page of metrics.
+    pub scrape: Scrape,
     /// Queries and backends as they live.
     pub living: Arc<dyn Living>,
     /// Where the process stands.

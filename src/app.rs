@@ -20,7 +20,7 @@ use crate::{
     events::{Event, Events},
     lifecycle::{Check, Lifecycle, Phase, Signals, Timing},
     living::Alive,
-    metrics::{EventName, Metrics, MetricsError},
+    metrics::{EventName, Living, Metrics, MetricsError, Scrape},
     profiling::{self, Profiler, WrongVariable},
     proxy::{Shared, plane, plane::Plane, port},
     queries::{Ledger, chronicle::AuditCounts, reaper},
@@ -254,18 +254,23 @@ async fn listener(key: &'static str, address: SocketAddr) -> Result<TcpListener,
 
 fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
     let runtimes = plane.runtimes.iter().cloned().chain([Handle::current()]);
+    let living: Arc<dyn Living> = Arc::new(Alive {
+        current: shared.current.clone(),
+        ledger: Arc::clone(&shared.ledger),
+        table: Arc::clone(&shared.table),
+        rooms: Arc::clone(&shared.rooms),
+        sessions: Arc::clone(&shared.sessions),
+        runtimes: runtimes.collect(),
+        lifecycle: shared.lifecycle.clone(),
+        started: Instant::now(),
+    });
+    let metrics = Arc::clone(&shared.metrics);
+    let scrape = Scrape::new(Arc::clone(&metrics), Arc::clone(&living), Handle::current());
+    let _ = shared.scrape.set(scrape.clone());
     Seen {
-        metrics: Arc::clone(&shared.metrics),
-        living: Arc::new(Alive {
-            current: shared.current.clone(),
-            ledger: Arc::clone(&shared.ledger),
-            table: Arc::clone(&shared.table),
-            rooms: Arc::clone(&shared.rooms),
-            sessions: Arc::clone(&shared.sessions),
-            runtimes: runtimes.collect(),
-            lifecycle: shared.lifecycle.clone(),
-            started: Instant::now(),
-        }),
+        metrics,
+        scrape,
+        living,
         lifecycle: shared.lifecycle.clone(),
         current: shared.current.clone(),
         config: status.clone(),

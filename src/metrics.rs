@@ -6,19 +6,28 @@
 //! only: never a path, a query id, a user or SQL. The registry is private; nothing is global.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use ahash::AHashMap;
-use prometheus::{Registry, TextEncoder, proto::MetricFamily};
+use prometheus::{
+    Registry,
+    proto::{MetricFamily, MetricType},
+};
 
 mod backend;
+mod exemplars;
 mod family;
 mod gateway;
 mod group;
 mod labels;
 mod living;
+mod page;
+mod scrape;
 mod series;
 mod table;
 #[cfg(test)]
@@ -36,14 +45,14 @@ pub use self::{
         StoreStatus, Unavailable, UpstreamError, Workers,
     },
     living::{BackendGauge, GroupGauge, InFlight, Living, Runtimes, Wanted, WorkersOfGroup},
+    page::Format,
+    scrape::Scrape,
 };
 use self::{
     gateway::Gateway,
+    page::Page,
     table::{Kept, Set},
 };
-
-/// The content type of [`Metrics::encode`].
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The label `routing_group` of requests that belong to no configured group.
 pub const UNKNOWN_GROUP: &str = "unknown";
@@ -64,6 +73,8 @@ pub struct Metrics {
     gateway: Gateway,
     unknown: Arc<GroupMetrics>,
     named: Mutex<Named>,
+    /// What the last page took, and some more: the room for the next one.
+    last_size: AtomicUsize,
 }
 
 /// The handles that are at work, by name.
@@ -90,6 +101,7 @@ impl Metrics {
             gateway: Gateway::resolve(&families),
             unknown: Arc::new(GroupMetrics::resolve(UNKNOWN_GROUP, &families)),
             named: Mutex::default(),
+            last_size: AtomicUsize::new(0),
             families,
         }))
     }
@@ -268,13 +280,35 @@ impl Metrics {
 
     /// The page of metrics, in Prometheus' text format 0.0.4.
     pub fn encode(&self, living: &dyn Living) -> String {
+        self.page(living, Format::Text)
+    }
+
+    /// The page of metrics.
+    pub fn page(&self, living: &dyn Living, format: Format) -> String {
+        let mut page = Page::new(format, self.last_size.load(Ordering::Relaxed));
+        for family in self.gather(living) {
+            page.family(&family, self.families.exemplars(family.name()));
+        }
+        let page = page.finish();
+        self.last_size.store(page.len() + page.len() / 8, Ordering::Relaxed);
+        page
+    }
+
+    /// Every family by name; those that have no series now, too.
+    fn gather(&self, living: &dyn Living) -> Vec<MetricFamily> {
         let mut families = self.registry.gather();
         match living::gather(living) {
             Ok(scraped) => families.extend(scraped),
             Err(error) => tracing::error!(%error, "cannot compute the gauges of this scrape"),
         }
+        let absent = Self::declared().filter(|declared| declared.may_be_absent);
+        for declared in absent {
+            if !families.iter().any(|family| family.name() == declared.name) {
+                families.push(empty(declared));
+            }
+        }
         families.sort_by(|a, b| a.name().cmp(b.name()));
-        text(&families)
+        families
     }
 
     fn named(&self) -> std::sync::MutexGuard<'_, Named> {
@@ -282,16 +316,16 @@ impl Metrics {
     }
 }
 
-/// One family at a time, so that one that cannot be written does not hide the others.
-fn text(families: &[MetricFamily]) -> String {
-    let mut page = String::new();
-    for family in families {
-        if let Err(error) = TextEncoder::new().encode_utf8(std::slice::from_ref(family), &mut page)
-        {
-            tracing::error!(%error, family = family.name(), "cannot write a metric family");
-        }
-    }
-    page
+fn empty(declared: &Declared) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(declared.name.to_owned());
+    family.set_help(declared.help.to_owned());
+    family.set_field_type(match declared.kind {
+        "counter" => MetricType::COUNTER,
+        "gauge" => MetricType::GAUGE,
+        _ => MetricType::HISTOGRAM,
+    });
+    family
 }
 
 /// Something that a gauge counts as long as it lives.

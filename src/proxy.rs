@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use crate::{
     lifecycle::Lifecycle,
-    metrics::Metrics,
+    metrics::{Metrics, Scrape},
     queries::{Bindings, Chronicle, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
     snapshot::Current,
     telemetry::traces::Traces,
@@ -71,6 +71,8 @@ pub struct Shared {
     pub(crate) calls: waiting::kill::Calls,
     /// Stories of queries that ended.
     pub chronicle: Arc<Chronicle>,
+    /// Makes the page of metrics, for who asks for it here; set once everything lives.
+    pub(crate) scrape: std::sync::OnceLock<Scrape>,
     /// What is told.
     pub metrics: Arc<Metrics>,
     /// The way of spans to their collector; off unless the assembly says otherwise.
@@ -113,6 +115,7 @@ impl Shared {
             unmarked: std::sync::OnceLock::new(),
             search: search::Search::default(),
             assets: ui::Assets::default(),
+            scrape: std::sync::OnceLock::new(),
             metrics,
             traces: Traces::default(),
             lifecycle,

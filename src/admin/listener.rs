@@ -15,6 +15,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+mod given;
+
+use self::given::Giving;
 use crate::admin::auth::Peer;
 
 /// What one listener bears.
@@ -25,13 +28,17 @@ pub struct Limits {
     /// For the first byte of a connection, for each head, and between two requests of one connection (hyper has one
     /// knob for both).
     pub head: Duration,
+    /// For one answer to be taken; who reads slower is cut off.
+    pub answer: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         // Scrapers, probes and a few operators; and above the usual scrape intervals of 15 to 60 s, so that the
         // connections of scrapers live.
-        Self { connections: 256, head: Duration::from_secs(75) }
+        // A scrape times out after 10 s by default and never later than its interval.
+        let (head, answer) = (Duration::from_secs(75), Duration::from_secs(60));
+        Self { connections: 256, head, answer }
     }
 }
 
@@ -60,7 +67,7 @@ pub async fn serve(
             accepted = accept(&listener, &places) => accepted,
         };
         while connections.try_join_next().is_some() {}
-        connections.spawn(connection(stream, peer, router.clone(), (limits.head, place)));
+        connections.spawn(connection(stream, peer, router.clone(), (limits, place)));
     }
 }
 
@@ -85,23 +92,30 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    (head, _place): (Duration, Option<OwnedSemaphorePermit>),
+    (limits, _place): (Limits, Option<OwnedSemaphorePermit>),
 ) {
     // hyper's deadline begins with the first byte, so that one needs its own.
-    let first = timeout(head, stream.peek(&mut [0])).await;
+    let first = timeout(limits.head, stream.peek(&mut [0])).await;
     if !matches!(first, Ok(Ok(1..))) {
         return;
     }
+    let giving = Giving::default();
+    let given = giving.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        router.clone().oneshot(request.map(Body::new))
+        let (answered, given) = (router.clone().oneshot(request.map(Body::new)), given.clone());
+        async move { answered.await.map(|answer| answer.map(|body| given.give(body))) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(head)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, %peer, "connection ended early");
+        .header_read_timeout(limits.head)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::select! {
+        served = served => if let Err(error) = served {
+            tracing::debug!(%error, %peer, "connection ended early");
+        },
+        () = giving.overdue(limits.answer) => {
+            tracing::debug!(%peer, "connection cut off: its answer was not taken");
+        }
     }
 }

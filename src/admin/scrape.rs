@@ -1,9 +1,10 @@
 //! `/metrics`.
 
-use axum::{extract::State, http::header, response::IntoResponse};
+use axum::{body::Body, extract::State, http::HeaderMap, response::Response};
 
-use crate::{admin::Seen, metrics::CONTENT_TYPE};
+use crate::admin::Seen;
 
-pub(super) async fn metrics(State(seen): State<Seen>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, CONTENT_TYPE)], seen.metrics.encode(seen.living.as_ref()))
+pub(super) async fn metrics(State(seen): State<Seen>, headers: HeaderMap) -> Response {
+    let exemplars = seen.current.load().config.metrics.exemplars;
+    seen.scrape.answer(&headers, exemplars).await.map(Body::from)
 }

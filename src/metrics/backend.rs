@@ -55,7 +55,7 @@ impl BackendMetrics {
         }
     }
 
-    /// An attempt was answered with this status; `took` runs to the last byte.
+    /// An attempt was answered with this status; `took` runs to the head of the answer.
     pub fn attempt(&self, status: u16, took: Duration) {
         self.requests.count(status, |code| {
             let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);

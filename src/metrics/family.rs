@@ -9,6 +9,8 @@ use prometheus::{
     core::{Collector, MetricVec, MetricVecBuilder},
 };
 
+use crate::metrics::exemplars::Exemplars;
+
 /// What the table says of one family.
 #[derive(Clone, Copy, Debug)]
 pub struct Declared {
@@ -39,6 +41,11 @@ pub(super) trait Family: Sized {
 
     /// Removes every series whose labels include all of these.
     fn forget(&self, labels: &[(&str, &str)]);
+
+    /// The exemplars of its series, where it keeps any.
+    fn exemplars(&self) -> Option<&Exemplars> {
+        None
+    }
 }
 
 /// Counters with `N` labels.
@@ -129,7 +136,7 @@ impl<const N: usize> Family for Histograms<N> {
 }
 
 /// Walks the family's own series, because only it knows which label values were ever resolved.
-fn forget<B: MetricVecBuilder>(vec: &MetricVec<B>, wanted: &[(&str, &str)])
+pub(super) fn forget<B: MetricVecBuilder>(vec: &MetricVec<B>, wanted: &[(&str, &str)])
 where
     MetricVec<B>: Collector,
 {

@@ -13,13 +13,17 @@ use arc_swap::ArcSwap;
 use prometheus::{Histogram, IntCounter};
 use sluice_routing::StatementKind;
 
-use crate::metrics::{
-    labels::{
-        ColdStartPhase, Direction, Encoding, Push, QueryError, QueryEvent, QueryStatus,
-        ResumeOutcome, Unavailable,
+use crate::{
+    metrics::{
+        exemplars::TracedHistogram,
+        labels::{
+            ColdStartPhase, Direction, Encoding, Push, QueryError, QueryEvent, QueryStatus,
+            ResumeOutcome, Unavailable,
+        },
+        series::{Codes, PerLabel},
+        table::{Kept, Set},
     },
-    series::{Codes, PerLabel},
-    table::{Kept, Set},
+    telemetry::context::TraceContext,
 };
 
 /// What a client was told: a status, or a 503 with its reason.
@@ -52,7 +56,7 @@ pub struct GroupMetrics {
     gone: Mutex<bool>,
     requests: Codes,
     unavailable_answers: IntCounter,
-    request_seconds: Histogram,
+    request_seconds: TracedHistogram,
     unavailable: PerLabel<Unavailable, IntCounter>,
     resumes: IntCounter,
     resumed: PerLabel<ResumeOutcome, IntCounter>,
@@ -62,7 +66,7 @@ pub struct GroupMetrics {
     phases: PerLabel<ColdStartPhase, Histogram>,
     events: PerLabel<QueryEvent, IntCounter>,
     queries: PerLabel<QueryStatus, PerLabel<StatementKind, IntCounter>>,
-    query_seconds: PerLabel<StatementKind, Histogram>,
+    query_seconds: PerLabel<StatementKind, TracedHistogram>,
     query_errors: PerLabel<QueryError, IntCounter>,
     first_row: Histogram,
     result_bytes: PerLabel<Direction, PerLabel<Encoding, IntCounter>>,
@@ -73,11 +77,6 @@ pub struct GroupMetrics {
 }
 
 impl GroupMetrics {
-    /// The group's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     pub(super) fn resolve(name: &str, families: &Arc<Kept>) -> Self {
         let kept = families;
         kept.probe_seconds.with([name]);
@@ -137,6 +136,11 @@ impl GroupMetrics {
         group
     }
 
+    /// The label `routing_group`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A request on the data port has ended; called once for each, with its last byte.
     pub fn request(&self, answered: impl Into<Answered>, took: Duration) {
         let (status, reason) = match answered.into() {
@@ -150,7 +154,12 @@ impl GroupMetrics {
             self.unavailable_answers.inc();
             self.unavailable.count(reason);
         }
-        self.request_seconds.observe(took.as_secs_f64());
+        self.request_seconds.observe(took);
+    }
+
+    /// Names the trace of a request that has ended, if that is sampled.
+    pub fn request_exemplar(&self, took: Duration, trace: &TraceContext) {
+        self.request_seconds.exemplar(took, trace);
     }
 
     /// A resume has begun: one for each single flight.
@@ -189,7 +198,16 @@ impl GroupMetrics {
         if let Some(kinds) = self.queries.of(status) {
             kinds.count(kind);
         }
-        self.query_seconds.observe(kind, took);
+        if let Some(seconds) = self.query_seconds.of(kind) {
+            seconds.observe(took);
+        }
+    }
+
+    /// Names the trace of a query that has ended, if that is sampled.
+    pub fn query_exemplar(&self, kind: StatementKind, took: Duration, trace: &TraceContext) {
+        if let Some(seconds) = self.query_seconds.of(kind) {
+            seconds.exemplar(took, trace);
+        }
     }
 
     /// A query failed with an error of this class.

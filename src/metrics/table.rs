@@ -6,7 +6,10 @@
 
 use prometheus::Registry;
 
-use crate::metrics::family::{Counters, Declared, Family, Gauges, Histograms};
+use crate::metrics::{
+    exemplars::{Exemplars, Traced},
+    family::{Counters, Declared, Family, Gauges, Histograms},
+};
 
 /// Seconds: a request on the data port, held time included.
 const REQUEST: &[f64] =
@@ -41,6 +44,9 @@ pub(super) trait Set: Sized {
 
     /// Removes every series that bears all of these labels.
     fn forget(&self, labels: &[(&str, &str)]);
+
+    /// The exemplars of the family of that name, where it keeps any.
+    fn exemplars(&self, name: &str) -> Option<&Exemplars>;
 }
 
 const fn count(labels: &[&str]) -> usize {
@@ -80,6 +86,13 @@ macro_rules! table {
             fn forget(&self, labels: &[(&str, &str)]) {
                 $(self.$field.forget(labels);)+
             }
+
+            fn exemplars(&self, name: &str) -> Option<&Exemplars> {
+                match name {
+                    $($name => self.$field.exemplars(),)+
+                    _ => None,
+                }
+            }
         }
     )+};
     (@buckets $buckets:ident) => { $buckets };
@@ -109,7 +122,7 @@ table! {
             "503s sent to clients, whatever their origin.";
         resumes: Counters "gateway_auto_resume_total" ["routing_group"]
             "Resumes started, one for each single flight.";
-        request_seconds: Histograms "gateway_request_duration_seconds" ["routing_group"] le REQUEST
+        request_seconds: Traced "gateway_request_duration_seconds" ["routing_group"] le REQUEST
             "From the head of a request to the last byte of its answer, time held included.";
         // Capacity.
         unavailable: Counters "gateway_unavailable_total" ["routing_group", "reason"]
@@ -135,7 +148,7 @@ table! {
             "Steps in the life of queries.";
         query_errors: Counters "gateway_query_errors_total" ["routing_group", "error_type"]
             "Queries that failed, by Trino's class of error.";
-        query_seconds: Histograms "gateway_query_duration_seconds" ["routing_group", "statement_type"] le QUERY
+        query_seconds: Traced "gateway_query_duration_seconds" ["routing_group", "statement_type"] le QUERY
             "From the acceptance of a query to its end.";
         first_row_seconds: Histograms "gateway_time_to_first_row_seconds" ["routing_group"] le FIRST_ROW
             "From the acceptance of a query to the first of its pages that has rows.";
@@ -170,7 +183,7 @@ table! {
         upstream_requests: Counters "gateway_upstream_requests_total" ["routing_group", "backend", "status_code"]
             "Attempts that a backend answered.";
         upstream_seconds: Histograms "gateway_upstream_request_duration_seconds" ["routing_group", "backend"] le REQUEST
-            "How long one attempt at a backend took.";
+            "From the sending of one attempt to the head of its answer.";
         upstream_errors: Counters "gateway_upstream_errors_total" ["routing_group", "backend", "error_type"]
             "Attempts that failed.";
         upstream_retries: Counters "gateway_upstream_retries_total" ["routing_group", "backend", "reason"]

@@ -6,6 +6,10 @@ use sluice_routing::StatementKind;
 
 use super::*;
 
+mod cost;
+mod document;
+mod formats;
+
 const TOOK: Duration = Duration::from_millis(30);
 
 struct Fleet {
@@ -27,7 +31,9 @@ impl Living for Fleet {
             group: Arc::clone(&query.group),
             ..GroupGauge::default()
         };
-        self.queries.iter().map(of).collect()
+        let mut groups: Vec<GroupGauge> = self.queries.iter().map(of).collect();
+        groups.dedup_by(|a, b| a.group == b.group);
+        groups
     }
 
     fn demand(&self, _: &str) -> Option<Wanted> {
@@ -53,6 +59,7 @@ impl Living for Fleet {
 
 fn fleet() -> Fleet {
     let group: Arc<str> = "team-a--analytics".into();
+    let states = ["QUEUED", "WAITING_FOR_RESOURCES", "DISPATCHING", "PLANNING", "STARTING"];
     let query = |state, count| InFlight {
         group: Arc::clone(&group),
         namespace: "team-a".into(),
@@ -67,7 +74,10 @@ fn fleet() -> Fleet {
         circuit: 2,
         in_flight: 3,
     };
-    Fleet { queries: vec![query("RESUMING", 0), query("RUNNING", 3)], backends: vec![backend] }
+    let mut queries = vec![query("RESUMING", 0), query("RUNNING", 3)];
+    queries.extend(states.map(|state| query(state, 0)));
+    queries.extend(["FINISHING", "UNKNOWN"].map(|state| query(state, 0)));
+    Fleet { queries, backends: vec![backend] }
 }
 
 fn value(page: &str, series: &str) -> f64 {

@@ -124,6 +124,17 @@ async fn first_words(core: &Core) {
     let _ = core.shared.heard.set(());
 }
 
+/// `/metrics`, where `metrics.onDataPort` says so. It is no exchange: nothing of it is counted, and the page is made
+/// elsewhere.
+async fn page_of_metrics(core: &Core, request: &Request<Incoming>) -> Option<Response<Body>> {
+    if request.uri().path() != "/metrics" || request.method() != Method::GET {
+        return None;
+    }
+    let metrics = core.shared.current.load().config.metrics.clone();
+    let scrape = core.shared.scrape.get().filter(|_| metrics.on_data_port)?;
+    Some(scrape.answer(request.headers(), metrics.exemplars).await.map(Body::from))
+}
+
 async fn answer(
     core: Arc<Core>,
     mut routes: Router,
@@ -134,6 +145,10 @@ async fn answer(
     stage.busy();
     if request.method() == Method::POST {
         first_words(&core).await;
+    }
+    if let Some(answer) = page_of_metrics(&core, &request).await {
+        stage.idle();
+        return answer;
     }
     let mut request = request.map(Body::new);
     let exchange = match routes::open(&core, client, &mut request) {

@@ -22,7 +22,9 @@ use sluice_routing::BackendName;
 use tokio::time::Instant;
 
 use crate::{
-    metrics::{Answered, GroupMetrics, Metrics, Open, Operation, Unavailable},
+    metrics::{
+        Answered, Direction, Encoding, GroupMetrics, Metrics, Open, Operation, Step, Unavailable,
+    },
     proxy::{deadlines::Stage, spans::Spans},
     snapshot::Snapshot,
     telemetry::context::{RequestId, TraceContext},
@@ -88,6 +90,7 @@ pub(crate) struct Account {
     started: Instant,
     upstream_micros: AtomicU64,
     bytes_out: AtomicU64,
+    held_micros: AtomicU64,
     status: AtomicU16,
     ended: AtomicBool,
     gone: AtomicBool,
@@ -111,6 +114,7 @@ impl Account {
             started: Instant::now(),
             upstream_micros: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
+            held_micros: AtomicU64::new(0),
             status: AtomicU16::new(CLIENT_LEFT),
             ended: AtomicBool::new(false),
             gone: AtomicBool::new(false),
@@ -139,8 +143,24 @@ impl Account {
 
     /// Adds time spent waiting for a backend.
     pub(crate) fn waited(&self, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.upstream_micros.fetch_add(micros, Ordering::Relaxed);
+        self.upstream_micros.fetch_add(micros(took), Ordering::Relaxed);
+    }
+
+    /// Adds time that a statement waited for its turn.
+    pub(crate) fn held(&self, took: Duration) {
+        self.held_micros.fetch_add(micros(took), Ordering::Relaxed);
+    }
+
+    /// Bytes of a result have come for it, and gone to its client.
+    pub(crate) fn result_bytes(&self, encoding: Encoding, came: u64, went: u64) {
+        let count = |group: &GroupMetrics| {
+            group.result_bytes(Direction::In, encoding, came);
+            group.result_bytes(Direction::Out, encoding, went);
+        };
+        match self.group.get() {
+            Some(group) => count(group),
+            None => count(&self.metrics.unknown()),
+        }
     }
 
     /// Says that the client has left, whatever is answered.
@@ -151,12 +171,22 @@ impl Account {
     /// The head of the answer goes out now.
     fn answered(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
-        self.metrics.overhead(self.label(), self.started.elapsed().saturating_sub(self.upstream()));
+        let held = self.waited_for_resume();
+        if !held.is_zero() {
+            self.metrics.step(Step::ResumeWait, held);
+        }
+        let others = self.upstream().saturating_add(held);
+        self.metrics.overhead(self.label(), self.started.elapsed().saturating_sub(others));
     }
 
     /// Time that backends took.
     fn upstream(&self) -> Duration {
         Duration::from_micros(self.upstream_micros.load(Ordering::Relaxed))
+    }
+
+    /// Time spent held.
+    fn waited_for_resume(&self) -> Duration {
+        Duration::from_micros(self.held_micros.load(Ordering::Relaxed))
     }
 
     /// Bytes of the answer's body that went to the client.
@@ -180,9 +210,13 @@ impl Account {
     }
 }
 
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
+}
+
 impl Account {
     /// Counts the request; what it counted is told.
-    fn close(&self) -> (u16, Duration) {
+    fn close(&self, trace: &TraceContext) -> (u16, Duration) {
         let answered = self.ended.load(Ordering::Relaxed) && !self.gone.load(Ordering::Relaxed);
         let status = if answered { self.status.load(Ordering::Relaxed) } else { CLIENT_LEFT };
         let took = self.started.elapsed();
@@ -190,9 +224,13 @@ impl Account {
             Some(reason) if status == 503 => Answered::Unavailable(*reason),
             _ => Answered::Status(status),
         };
+        let count = |group: &GroupMetrics| {
+            group.request(answered, took);
+            group.request_exemplar(took, trace);
+        };
         match self.group.get() {
-            Some(group) => group.request(answered, took),
-            None => self.metrics.unknown().request(answered, took),
+            Some(group) => count(group),
+            None => count(&self.metrics.unknown()),
         }
         self.metrics.http_request(self.label(), &self.method, status, took);
         (status, took)
@@ -201,7 +239,7 @@ impl Account {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let (status, took) = self.account.close();
+        let (status, took) = self.account.close(&self.trace);
         self.tell(status, took);
         self.spans.end(self, status);
     }

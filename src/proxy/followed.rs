@@ -174,6 +174,7 @@ async fn follow(
             return nobody_to_ask(&exchange);
         }
         sleep(PAUSE).await;
+        exchange.account.waited(PAUSE);
     }
 }
 
@@ -293,6 +294,7 @@ async fn ask(
         }
         backend.live.metrics.retried(Retry::Connect);
         sleep(PAUSE).await;
+        exchange.account.waited(PAUSE);
     }
 }
 
@@ -430,6 +432,7 @@ async fn deliver(
     };
     let watch =
         Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), Arc::clone(backend), subject);
+    let watch = watch.encoded(&parts.headers);
     let counts = Counts::of(exchange, &core.shared.chronicle, &parts.headers);
     let page = PageBody::new(body, lens, watch, held, counts).gathered().await;
     Response::from_parts(parts, Body::new(page))

@@ -10,12 +10,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use crate::{
     proxy::{exchange::Exchange, watch::Watch},
@@ -131,6 +133,10 @@ pub(crate) struct PageBody {
     /// Whether others have had a turn since `ready` was last empty.
     waited: bool,
     over: bool,
+    /// Bytes that came from the backend, and that went to the client.
+    came: u64,
+    went: u64,
+    rewriting: Duration,
     broken: Option<hyper::Error>,
 }
 
@@ -153,6 +159,9 @@ impl PageBody {
             leaving: false,
             waited: false,
             over: false,
+            came: 0,
+            went: 0,
+            rewriting: Duration::ZERO,
             broken: None,
         };
         for chunk in held {
@@ -223,7 +232,11 @@ impl PageBody {
         if let Some(counts) = &mut self.counts {
             counts.take(&chunk, &mut self.watch);
         }
+        self.came += chunk.len() as u64;
+        // A page that passes untouched costs no look at the clock.
+        let began = self.lens.changes_length().then(Instant::now);
         self.lens.pass(chunk, &mut self.ready);
+        self.rewriting += began.map_or(Duration::ZERO, |began| began.elapsed());
         self.count();
         self.watch.read(self.lens.head());
     }
@@ -254,6 +267,7 @@ impl PageBody {
     fn next_piece(&mut self) -> Option<Bytes> {
         let piece = self.ready.pop_front()?;
         self.held -= piece.len();
+        self.went += piece.len() as u64;
         if self.ready.is_empty() {
             self.leaving = false;
             self.waited = false;
@@ -299,6 +313,7 @@ impl Body for PageBody {
 
 impl Drop for PageBody {
     fn drop(&mut self) {
+        self.watch.passed(self.came, self.went, self.rewriting);
         if !self.over {
             self.watch.left(self.lens.past_next_uri());
         }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header::CONTENT_ENCODING};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     proxy::{
@@ -55,7 +55,10 @@ pub(crate) async fn look(
     let mut held: Vec<Bytes> = Vec::new();
     let mut size = 0;
     let whole = loop {
-        match next_chunk(&mut body, patience).await {
+        let began = Instant::now();
+        let chunk = next_chunk(&mut body, patience).await;
+        exchange.account.waited(began.elapsed());
+        match chunk {
             Chunk::Some(chunk) => {
                 size += chunk.len();
                 reader.feed(&chunk);

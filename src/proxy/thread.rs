@@ -58,7 +58,7 @@ fn serve(
     stops: &Stops,
 ) {
     runtime.block_on(async move {
-        let upstream = Upstream::new(&shared.current.load().config.upstream);
+        let upstream = Upstream::new(&shared.current.load().config.upstream, &shared.metrics);
         let core = Arc::new(Core { shared, upstream });
         let routes: Router = routes::router(&core);
         let tasks = TaskTracker::new();

@@ -3,21 +3,29 @@
 //! Each data thread has a client of its own: a pooled connection lives on the runtime that made it. The client
 //! resends a request by itself only when a reused connection never began it, which is safe for a POST too.
 
-use std::{error::Error, io, time::Duration};
+use std::{
+    error::Error,
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use axum::body::Body;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+use tower::Service;
 
 use crate::{
     config::model::Upstream as Settings,
-    metrics::UpstreamError,
+    metrics::{Metrics, Step, UpstreamError},
     proxy::port::{KEEPALIVE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES},
 };
 
@@ -31,7 +39,34 @@ const BUFFER: usize = 128 * 1024;
 /// One data thread's way to the coordinators.
 #[derive(Clone, Debug)]
 pub(crate) struct Upstream {
-    client: Client<HttpConnector, Body>,
+    client: Client<Connecting, Body>,
+}
+
+/// Opens connections, and says how long that took.
+#[derive(Clone, Debug)]
+struct Connecting {
+    connector: HttpConnector,
+    metrics: Arc<Metrics>,
+}
+
+impl Service<Uri> for Connecting {
+    type Response = <HttpConnector as Service<Uri>>::Response;
+    type Error = <HttpConnector as Service<Uri>>::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Uri>::poll_ready(&mut self.connector, cx)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (connecting, metrics) = (self.connector.call(uri), Arc::clone(&self.metrics));
+        Box::pin(async move {
+            let began = Instant::now();
+            let connected = connecting.await;
+            metrics.step(Step::UpstreamConnect, began.elapsed());
+            connected
+        })
+    }
 }
 
 /// Why there is no answer.
@@ -53,7 +88,7 @@ pub(crate) enum Failure {
 
 impl Upstream {
     /// A client for the runtime it is built on.
-    pub(crate) fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings, metrics: &Arc<Metrics>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_keepalive(Some(KEEPALIVE));
@@ -67,7 +102,7 @@ impl Upstream {
             .http1_max_buf_size(BUFFER)
             .retry_canceled_requests(true)
             .set_host(true)
-            .build(connector);
+            .build(Connecting { connector, metrics: Arc::clone(metrics) });
         Self { client }
     }
 

@@ -209,11 +209,11 @@ pub(crate) async fn pursue(
     latest: Option<&HeaderMap>,
 ) -> Pursued {
     loop {
-        match waiting.turn(until.turn).await {
+        match held(exchange, waiting.turn(until.turn)).await {
             // Another request for the same page waits in this one's place; this one is not answered the sooner for it,
             // or two of them would chase each other.
             Turn::Later => {
-                tokio::time::sleep_until(until.turn).await;
+                held(exchange, tokio::time::sleep_until(until.turn)).await;
                 return Pursued::Later;
             }
             // It is found by its id from now on.
@@ -233,8 +233,16 @@ pub(crate) async fn pursue(
         if Instant::now() + PAUSE >= until.turn {
             return Pursued::Later;
         }
-        tokio::time::sleep(PAUSE).await;
+        held(exchange, tokio::time::sleep(PAUSE)).await;
     }
+}
+
+/// Time in which a statement waits is not the gateway's own.
+async fn held<T>(exchange: &Exchange, wait: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let waited = wait.await;
+    exchange.account.held(began.elapsed());
+    waited
 }
 
 /// How long one request may take.

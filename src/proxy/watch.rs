@@ -3,15 +3,16 @@
 //! It is told what has been read so far, again and again, and acts on each fact once. The first word on a query
 //! is written into the table before the chunk that carries it goes to the client.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
 use sluice_routing::{GroupName, QueryId};
 use tokio::time::Instant;
 
 use crate::{
     backends::passive,
-    metrics::{ErrorKind, QueryEvent, UpstreamError},
+    metrics::{Encoding, ErrorKind, QueryEvent, Step, UpstreamError},
     proxy::{
         Shared,
         exchange::{Exchange, line},
@@ -22,7 +23,10 @@ use crate::{
         story::{Came, Origin, Place, Said, Untold},
     },
     snapshot::Backend,
-    trino::head::{Head, Verdict},
+    trino::{
+        head::{Head, Verdict},
+        headers::{X_PRESTO_QUERY_DATA_ENCODING, X_TRINO_QUERY_DATA_ENCODING},
+    },
 };
 
 /// Follows one page.
@@ -36,6 +40,7 @@ pub(crate) struct Watch {
     is_successor: bool,
     /// The permit of a statement that waited, until its way into the query is known.
     pass: Option<Pass>,
+    encoding: Encoding,
     next_noted: bool,
     state_noted: bool,
     ended: bool,
@@ -97,6 +102,7 @@ impl Watch {
             subject,
             is_successor: false,
             pass: None,
+            encoding: Encoding::Json,
             next_noted: false,
             state_noted: false,
             ended: false,
@@ -120,6 +126,22 @@ impl Watch {
         }
     }
 
+    /// Notes how the page's rows are written; its headers say so.
+    pub(crate) fn encoded(mut self, headers: &HeaderMap) -> Self {
+        let names = [X_TRINO_QUERY_DATA_ENCODING, X_PRESTO_QUERY_DATA_ENCODING];
+        let named = names.iter().find_map(|name| headers.get(name));
+        self.encoding = Encoding::parse(named.map(HeaderValue::as_bytes));
+        self
+    }
+
+    /// So many bytes came and went, and changing URIs took so long.
+    pub(crate) fn passed(&self, came: u64, went: u64, rewriting: Duration) {
+        self.exchange.account.result_bytes(self.encoding, came, went);
+        if !rewriting.is_zero() {
+            self.shared.metrics.step(Step::Rewrite, rewriting);
+        }
+    }
+
     /// Takes in what is known of the page by now.
     pub(crate) fn read(&mut self, head: &Head) {
         if matches!(self.subject, Subject::New(_) | Subject::Stranger) {
@@ -133,6 +155,9 @@ impl Watch {
         if let Some(state) = head.state.filter(|_| !self.state_noted && head.next_uri.is_some()) {
             self.state_noted = true;
             query.progressed(state);
+        }
+        if head.has_data {
+            query.has_rows();
         }
         if let Some(next) = head.next_uri.as_deref().filter(|_| !self.next_noted) {
             self.next_noted = true;
@@ -245,6 +270,7 @@ impl Watch {
         }
         let query =
             Query::new(id, self.backend.name.clone(), self.backend.group.clone(), about, lease);
+        query.had_rows();
         self.shared.table.insert(query)
     }
 }

@@ -23,7 +23,7 @@ use crate::{
         ledger::RESUMING,
         story::{End, Untold},
     },
-    telemetry::traces::query::QuerySpan,
+    telemetry::{context::TraceContext, traces::query::QuerySpan},
     trino::head::{PageError, State},
 };
 
@@ -47,6 +47,7 @@ pub struct Query {
     spooled: AtomicBool,
     running: AtomicBool,
     unqueued: AtomicBool,
+    rows: AtomicBool,
     successor: OnceLock<QueryId>,
     entrance: OnceLock<Box<str>>,
 }
@@ -101,6 +102,13 @@ pub enum Ending {
 }
 
 impl About {
+    /// Names the trace of a query that has ended after so long.
+    pub(super) fn exemplar(&self, took: Duration) {
+        if let Some(trace) = self.traceparent.as_ref().and_then(TraceContext::of_value) {
+            self.metrics.query_exemplar(self.kind, took, &trace);
+        }
+    }
+
     /// The id of that trace.
     pub fn trace_id(&self) -> Option<String> {
         let value = self.traceparent.as_ref()?.to_str().ok()?;
@@ -131,6 +139,7 @@ impl Query {
             spooled: AtomicBool::new(false),
             running: AtomicBool::new(false),
             unqueued: AtomicBool::new(false),
+            rows: AtomicBool::new(false),
             successor: OnceLock::new(),
             entrance: OnceLock::new(),
         }
@@ -158,6 +167,18 @@ impl Query {
         if state == State::Running && !self.running.swap(true, Ordering::Relaxed) {
             self.about.metrics.query_event(QueryEvent::Running);
         }
+    }
+
+    /// A page with rows passes; the first one is timed.
+    pub fn has_rows(&self) {
+        if !self.rows.load(Ordering::Relaxed) && !self.rows.swap(true, Ordering::Relaxed) {
+            self.about.metrics.first_row(self.about.accepted.elapsed());
+        }
+    }
+
+    /// Of a query that others accepted nobody knows how long its first row took.
+    pub fn had_rows(&self) {
+        self.rows.store(true, Ordering::Relaxed);
     }
 
     /// Whether `path` is the latest `nextUri` that was handed out (rule L3: any other 404 is neutral).

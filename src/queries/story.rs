@@ -304,6 +304,7 @@ impl About {
             self.metrics.query_error(QueryError::parse(class));
         }
         self.metrics.query_ended(end.status, self.kind, took);
+        self.exemplar(took);
         if end.status != QueryStatus::Rejected {
             self.metrics.query_event(QueryEvent::Completed);
         }

@@ -12,7 +12,7 @@ use sluice::{
     config::model::Config,
     events::Events,
     lifecycle::{Check, Lifecycle, Part, Signal, Signals, Timing},
-    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Runtimes, Wanted},
+    metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Runtimes, Scrape, Wanted},
     queries::{Ledger, ReplicaMark, Rooms},
     snapshot::Demand,
     telemetry::logs::Logs,
@@ -20,6 +20,7 @@ use sluice::{
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
+    runtime::Handle,
     sync::mpsc,
     time::Instant,
 };
@@ -117,9 +118,11 @@ async fn start(token: Option<&str>) -> Gateway {
     .unwrap();
     let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), "sha256:one".into());
     let (reload, reloads) = mpsc::channel(1);
+    let living: Arc<dyn Living> = Arc::new(OneQuery(lifecycle.clone()));
     let seen = Seen {
+        scrape: Scrape::new(Arc::clone(&metrics), Arc::clone(&living), Handle::current()),
         metrics: Arc::clone(&metrics),
-        living: Arc::new(OneQuery(lifecycle.clone())),
+        living,
         lifecycle: lifecycle.clone(),
         current: current.clone(),
         config: status.clone(),
@@ -429,7 +432,7 @@ async fn tight(connections: usize, stop: &CancellationToken) -> SocketAddr {
     let router = axum::Router::new().route("/", axum::routing::get(async || "here"));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let limits = Limits { connections, head: Duration::from_millis(150) };
+    let limits = Limits { connections, head: Duration::from_millis(150), ..Limits::default() };
     tokio::spawn(admin::listener::serve(listener, router, limits, stop.clone()));
     address
 }

@@ -27,6 +27,7 @@ mod info;
 mod kill;
 mod kubernetes;
 mod ledger;
+mod metrics;
 mod oauth2;
 mod operators;
 mod pages;

@@ -6,10 +6,11 @@ use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use hyper::body::Incoming;
 use sluice_routing::{Decision, LoadGuard, Outcome, Refusal, decide, place};
+use tokio::time::Instant;
 
 use crate::{
     config::model::ColdStart,
-    metrics::{ErrorKind, RoutingError},
+    metrics::{ErrorKind, RoutingError, Step},
     proxy::{
         answers,
         core::Core,
@@ -79,8 +80,12 @@ fn chosen(core: &Core, exchange: &Exchange, headers: &HeaderMap, asked: &Asked) 
     if let Some(backend) = bound.and_then(|name| exchange.snapshot.backends.get(&name).cloned()) {
         return Choice::Go(Chosen::fixed(core, exchange, &backend));
     }
+    let metrics = &core.shared.metrics;
     for _ in 0..LOOKS {
+        let began = Instant::now();
         let decision = decided(exchange, headers, asked);
+        let selecting = Instant::now();
+        metrics.step(Step::Rules, selecting - began);
         let snapshot = &exchange.snapshot;
         let group = decision.group.and_then(|index| Some((index, snapshot.groups.get(index)?)));
         let (Some((index, group)), placed) = (group, &decision.outcome) else {
@@ -96,6 +101,7 @@ fn chosen(core: &Core, exchange: &Exchange, headers: &HeaderMap, asked: &Asked) 
         };
         let Some(backend) = group.members.get(placed.member) else { break };
         if let Some(load) = backend.live.load.try_take(placed.seen) {
+            metrics.step(Step::Select, selecting.elapsed());
             told(&decision, group, exchange, asked);
             return Choice::Go(Chosen {
                 group: Arc::clone(group),

@@ -141,7 +141,8 @@ pub(crate) async fn deliver(
     }
     let counts = Counts::of(&exchange, &core.shared.chronicle, &parts.headers);
     let subject = Subject::New(Box::new(newcomer));
-    let watch = Watch::new(Arc::clone(&core.shared), exchange, backend, subject);
+    let watch =
+        Watch::new(Arc::clone(&core.shared), exchange, backend, subject).encoded(&parts.headers);
     let page = PageBody::new(body, lens, watch, Vec::new(), counts).gathered().await;
     Response::from_parts(parts, Body::new(page))
 }
