@@ -41,7 +41,11 @@ and `gateway_resume_wait_seconds` \"is it the wake-up?\".
 The column *series* counts the lines that a family puts on the page with one group of one backend, and its buckets with it.
 ";
 
-const COST: &str = "";
+/// Measured with the fleet of `cost`.
+const COST: &str = "
+100 groups of 4 backends each are 80,711 series: 8.4 MB, or 0.36 MB as gzip, made in 50 ms of CPU and packed in 5 ms more (release build,
+one core of a small virtual machine), on a thread of the control plane. Many scrapers at once share a page; no data thread takes part.
+";
 
 const BOTTOM: &str = "
 ## The process
