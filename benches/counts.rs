@@ -112,6 +112,7 @@ fn table() -> Table {
         user: None,
         traceparent: None,
         origin: Default::default(),
+        span: None,
     };
     let backend = BackendName::parse("backend").unwrap();
     let group = GroupName::parse("group").unwrap();

@@ -21,6 +21,7 @@ use crate::{
     lifecycle::{Check, Lifecycle, Phase, Signals, Timing},
     living::Alive,
     metrics::{EventName, Metrics, MetricsError},
+    profiling::{self, Profiler, WrongVariable},
     proxy::{Shared, plane, plane::Plane, port},
     queries::{Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
@@ -30,6 +31,8 @@ use crate::{
         logs::Logs,
     },
 };
+
+mod spans;
 
 /// Reload wishes that may wait; who sends more waits too.
 const WISHES: usize = 16;
@@ -47,6 +50,9 @@ pub enum StartError {
         /// The system's words.
         cause: io::Error,
     },
+    /// The environment contradicts itself.
+    #[error(transparent)]
+    Variable(#[from] WrongVariable),
     /// The metrics contradict each other.
     #[error("cannot set up the metrics: {0}")]
     Metrics(#[from] MetricsError),
@@ -56,6 +62,9 @@ pub enum StartError {
     /// The audit cannot be kept.
     #[error(transparent)]
     Audit(#[from] Unwritable),
+    /// The way to the collector of spans is not one, as the key or variable that it names says.
+    #[error("cannot export spans: {0}")]
+    Spans(String),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -72,6 +81,8 @@ pub struct Addresses {
     pub health: SocketAddr,
     /// Commands.
     pub admin: SocketAddr,
+    /// CPU profiles, where they are enabled.
+    pub profiling: Option<SocketAddr>,
 }
 
 /// A running gateway.
@@ -94,12 +105,14 @@ struct Ports {
     metrics: TcpListener,
     health: TcpListener,
     admin: TcpListener,
+    profiling: Option<TcpListener>,
 }
 
 /// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
     let metrics = Metrics::new()?;
+    let traces = spans::export(&loaded.config, &metrics).map_err(StartError::Spans)?;
     let events = Events::new(Arc::clone(&metrics));
     let lifecycle = Lifecycle::new();
     let (config_part, listeners_part) =
@@ -118,8 +131,8 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         &tasks,
     )?;
     config_part.done();
-    let shared =
-        Arc::new(Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone()));
+    let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
+    let shared = Arc::new(Shared { traces, ..shared });
     let audit = audit(&shared, &config.audit)?;
     let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
@@ -128,6 +141,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         metrics: ports.metrics.local_addr()?,
         health: ports.health.local_addr()?,
         admin: ports.admin.local_addr()?,
+        profiling: ports.profiling.as_ref().map(TcpListener::local_addr).transpose()?,
     };
     let plane = plane::start(ports.data, &shared)?;
     let seen = seen(&shared, &status, &plane);
@@ -160,6 +174,10 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         Limits::default(),
         cancel.clone(),
     ));
+    if let Some(port) = ports.profiling {
+        let router = admin::profiling(Profiler::default());
+        tasks.spawn(admin::listener::serve(port, router, Limits::few(), cancel.clone()));
+    }
     tasks.spawn(reaper::run(
         Arc::clone(&shared.table),
         [Arc::clone(&shared.bindings), Arc::clone(&shared.challenged)],
@@ -216,11 +234,17 @@ async fn tell_drain(lifecycle: Lifecycle, events: Events, cancel: CancellationTo
 async fn bind(config: &Config) -> Result<Ports, StartError> {
     let data = config.data.bind;
     let bound = port::bind(data, config.data.share_port);
+    let set = &config.profiling;
+    let profiles = profiling::address(set.enabled, set.bind, |name| std::env::var(name).ok())?;
     Ok(Ports {
         data: bound.map_err(|cause| StartError::Bind { key: "data.bind", address: data, cause })?,
         metrics: listener("metrics.bind", config.metrics.bind).await?,
         health: listener("health.bind", config.health.bind).await?,
         admin: listener("admin.bind", config.admin.bind).await?,
+        profiling: match profiles {
+            Some(address) => Some(listener("profiling.bind", address).await?),
+            None => None,
+        },
     })
 }
 
@@ -277,6 +301,7 @@ impl App {
         cancel.cancel();
         tasks.close();
         tasks.wait().await;
+        shared.traces.flush().await;
         // Blocks for a moment; nobody is served any more.
         drop(audit);
     }
@@ -284,7 +309,8 @@ impl App {
 
 impl std::fmt::Display for Addresses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { data, metrics, health, admin } = self;
-        write!(f, "data={data} metrics={metrics} health={health} admin={admin}")
+        let Self { data, metrics, health, admin, profiling } = self;
+        write!(f, "data={data} metrics={metrics} health={health} admin={admin}")?;
+        profiling.map_or(Ok(()), |profiling| write!(f, " profiling={profiling}"))
     }
 }

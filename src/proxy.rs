@@ -11,6 +11,7 @@ use crate::{
     metrics::Metrics,
     queries::{Bindings, Chronicle, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
     snapshot::Current,
+    telemetry::traces::Traces,
 };
 
 pub(crate) mod answers;
@@ -31,6 +32,7 @@ pub(crate) mod preface;
 pub(crate) mod resend;
 pub(crate) mod routes;
 pub(crate) mod search;
+pub(crate) mod spans;
 pub(crate) mod spooled;
 pub(crate) mod statement;
 pub(crate) mod thread;
@@ -71,6 +73,8 @@ pub struct Shared {
     pub chronicle: Arc<Chronicle>,
     /// What is told.
     pub metrics: Arc<Metrics>,
+    /// The way of spans to their collector; off unless the assembly says otherwise.
+    pub traces: Traces,
     /// Whether the process is on its way out.
     pub lifecycle: Lifecycle,
     /// Ids made before this time (Unix seconds) may be queries of the process that this one replaces.
@@ -110,6 +114,7 @@ impl Shared {
             search: search::Search::default(),
             assets: ui::Assets::default(),
             metrics,
+            traces: Traces::default(),
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,
             heard: std::sync::OnceLock::new(),

@@ -12,6 +12,7 @@ pub mod query;
 pub mod reaper;
 pub mod room;
 pub mod sessions;
+mod span;
 pub mod story;
 pub mod table;
 

@@ -1,10 +1,12 @@
-//! What is told line by line: logs, the audit, and the trace context that joins them with those of clients and coordinators.
+//! What is told of the gateway's work: logs line by line, the audit, spans, and the trace context that joins them with
+//! those of clients and coordinators.
 //!
-//! Export of spans comes later; until then nothing here opens a connection or changes a header that a client sent.
+//! Without an endpoint for spans nothing here opens a connection or changes a header that a client sent.
 
 pub mod audit;
 pub mod context;
 pub mod logs;
+pub mod traces;
 
 /// The name of this replica in logs and on the status page: `HOSTNAME`, else what the kernel says.
 pub fn instance() -> String {

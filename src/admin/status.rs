@@ -176,7 +176,7 @@ fn group_page(group: &Group, counts: &mut Counts) -> GroupPage {
         name: name.to_owned(),
         namespace: Arc::clone(&group.namespace),
         xtrinode: Arc::clone(&group.xtrinode),
-        state: state(group.members.iter().map(|backend| backend.state)),
+        state: state(&group.members.iter().map(|backend| backend.state).collect::<Vec<_>>()),
         inflight: counts.in_flight.remove(name).unwrap_or_default(),
         resume: ResumePage {
             in_progress: group.wake.resuming_since.is_some(),
@@ -189,8 +189,8 @@ fn group_page(group: &Group, counts: &mut Counts) -> GroupPage {
 }
 
 /// One word for a group: the best that any of its backends can offer, and what is wrong before what is asleep.
-fn state(members: impl Iterator<Item = BackendState> + Clone) -> &'static str {
-    let any = |state| members.clone().any(|member| member == state);
+fn state(members: &[BackendState]) -> &'static str {
+    let any = |state| members.contains(&state);
     if any(BackendState::Healthy) {
         "RUNNING"
     } else if any(BackendState::Resuming) {
@@ -211,7 +211,7 @@ fn backend_page(backend: &Backend) -> BackendPage {
         kind: "trino",
         state: backend.state.as_str(),
         circuit: backend.circuit.as_str(),
-        last_check: backend.last_check.and_then(time),
+        last_check: backend.last_check().and_then(time),
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
             (&[Sleeping, Unhealthy], "ERROR"),
             (&[Draining, Unhealthy], "ERROR"),
         ] {
-            assert_eq!(state(members.iter().copied()), word, "{members:?}");
+            assert_eq!(state(members), word, "{members:?}");
         }
     }
 }

@@ -14,6 +14,7 @@ mod listeners;
 mod patterns;
 mod report;
 mod rules;
+mod telemetry;
 mod waking;
 
 /// Adds what is wrong with `config` to `found`; `tree` knows the places.
@@ -24,4 +25,5 @@ pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
     fleet::check(config, &mut report);
     rules::check(config, &mut report);
     waking::check(config, &mut report);
+    telemetry::check(config, &mut report);
 }

@@ -1,6 +1,7 @@
-//! Which changes a running process cannot take: its sockets, its threads and its store are made once.
+//! Which changes a running process cannot take: its sockets, its threads, its store and its
+//! way to a collector are made once.
 
-use crate::config::model::{Config, Store};
+use crate::config::model::{Config, Store, Telemetry};
 
 /// The keys that differ and need a restart, as the file names them; empty where the new one can be taken.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
@@ -22,9 +23,25 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("health.bind", old.health.bind != new.health.bind),
         ("admin.bind", old.admin.bind != new.admin.bind),
         ("audit", old.audit != new.audit),
+        ("profiling.enabled", old.profiling.enabled != new.profiling.enabled),
+        ("profiling.bind", old.profiling.bind != new.profiling.bind),
         ("store", kind(&old.store) != kind(&new.store)),
     ];
-    changed.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+    let changed = changed.into_iter().chain(exported(&old.telemetry, &new.telemetry));
+    changed.filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()
+}
+
+/// The way to the collector of spans is built once.
+fn exported(old: &Telemetry, new: &Telemetry) -> [(&'static str, bool); 7] {
+    [
+        ("telemetry.serviceName", old.service_name != new.service_name),
+        ("telemetry.otlpEndpoint", old.otlp_endpoint != new.otlp_endpoint),
+        ("telemetry.tracesOtlpEndpoint", old.traces_otlp_endpoint != new.traces_otlp_endpoint),
+        ("telemetry.otlpProtocol", old.otlp_protocol != new.otlp_protocol),
+        ("telemetry.sampleRatio", old.sample_ratio.to_bits() != new.sample_ratio.to_bits()),
+        ("telemetry.captureQueryText", old.capture_query_text != new.capture_query_text),
+        ("telemetry.captureUser", old.capture_user != new.capture_user),
+    ]
 }
 
 #[cfg(test)]
@@ -43,7 +60,8 @@ mod tests {
         let old = config("");
         let new = config(
             "data: {bind: '127.0.0.1:1', workers: 3, sharePort: true}\nmetrics: {bind: '127.0.0.1:2'}\n\
-             health: {bind: '127.0.0.1:3'}\nadmin: {bind: '127.0.0.1:4'}\nstore: {memory: {}}",
+             health: {bind: '127.0.0.1:3'}\nadmin: {bind: '127.0.0.1:4'}\nstore: {memory: {}}\n\
+             telemetry: {otlpEndpoint: 'http://c:4317', sampleRatio: 0.5}",
         );
         let keys = [
             "data.bind",
@@ -52,6 +70,8 @@ mod tests {
             "metrics.bind",
             "health.bind",
             "admin.bind",
+            "telemetry.otlpEndpoint",
+            "telemetry.sampleRatio",
         ];
         assert_eq!(needs_restart(&old, &new), keys);
         assert!(needs_restart(&new, &new).is_empty());

@@ -5,6 +5,7 @@ use super::*;
 mod files;
 mod mistakes;
 mod right;
+mod telemetry;
 mod waking;
 
 /// The smallest file that is right, for heads that are not.
@@ -18,6 +19,7 @@ fn read(text: &str) -> Result<Config, Problems> {
     let variables = [
         ("TOKEN", "s3cr3t"),
         ("WORKERS", "4"),
+        ("HALF", "0.5"),
         ("BIND", "127.0.0.1:9999"),
         ("PASSWORD_URL", "http://user:s3cr3t@host"),
         ("BAD_NAME", "S3CR3T NAME"),

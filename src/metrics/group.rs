@@ -73,6 +73,11 @@ pub struct GroupMetrics {
 }
 
 impl GroupMetrics {
+    /// The group's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn resolve(name: &str, families: &Arc<Kept>) -> Self {
         let kept = families;
         kept.probe_seconds.with([name]);

@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::{Answered, GroupMetrics, Metrics, Open, Operation, Unavailable},
-    proxy::deadlines::Stage,
+    proxy::{deadlines::Stage, spans::Spans},
     snapshot::Snapshot,
     telemetry::context::{RequestId, TraceContext},
     trino::client_base::ClientBase,
@@ -67,6 +67,8 @@ pub(crate) struct Exchange {
     pub(crate) adds_trace: bool,
     /// Whether the client named a trace.
     pub(crate) came_with_trace: bool,
+    /// What a collector is told of it, if anything.
+    pub(crate) spans: Spans,
     /// Whether it would read a refusal as JSON.
     pub(crate) wants_json: bool,
     /// Whom it was about, for its line in the log.
@@ -162,6 +164,16 @@ impl Account {
         self.bytes_out.load(Ordering::Relaxed)
     }
 
+    /// The group that it is for, once that is known.
+    pub(crate) fn group_name(&self) -> Option<&str> {
+        self.group.get().map(|group| group.name())
+    }
+
+    /// How it asks.
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
     /// What it is called in metrics.
     pub(crate) fn label(&self) -> Operation {
         self.operation.get().copied().unwrap_or(Operation::Other)
@@ -191,6 +203,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         let (status, took) = self.account.close();
         self.tell(status, took);
+        self.spans.end(self, status);
     }
 }
 
@@ -246,6 +259,7 @@ impl http_body::Body for Accounted {
             Some(Ok(frame)) => {
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+                self.exchange.spans.sent(frame);
                 self.note_end();
             }
             // A broken answer counts with the status that its head had: that is what the client saw.

@@ -423,6 +423,7 @@ async fn deliver(
         }
         _ => (Vec::new(), body),
     };
+    exchange.spans.streams();
     let subject = match query {
         Some(query) => Subject::Known(Arc::clone(&query), query.streams()),
         None => Subject::Stranger,

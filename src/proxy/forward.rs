@@ -177,13 +177,15 @@ pub(crate) async fn send(
     upstream: &Upstream,
     exchange: &Exchange,
     backend: &Arc<Backend>,
-    request: Request<Body>,
+    mut request: Request<Body>,
     within: std::time::Duration,
 ) -> Result<Response<Incoming>, Failure> {
     exchange.learned.backend(&backend.name);
     let is_statement = request.method() == Method::POST;
+    let told = exchange.spans.attempt(exchange, backend, &mut request);
     let started = Instant::now();
     let outcome = upstream.send(request, within).await;
+    told.into_iter().for_each(|attempt| attempt.ended(&outcome));
     let took = started.elapsed();
     exchange.account.waited(took);
     match &outcome {

@@ -13,7 +13,6 @@ use axum::{
     routing::{any, get},
 };
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery};
-use sluice_routing::query_id_of;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -22,12 +21,14 @@ use crate::{
         answers,
         core::Core,
         exchange::{Account, Exchange, learned::Learned},
-        followed, oauth2, one_way, spooled, statement, ui, unavailable, waiting,
+        followed, oauth2, one_way,
+        spans::{self, Opened},
+        spooled, statement, ui, unavailable, waiting,
     },
-    telemetry::context::{RequestId, TraceContext},
+    telemetry::context::RequestId,
     trino::{
         client_base::{Asked, ClientBase},
-        headers::{TRACEPARENT, X_FORWARDED_FOR},
+        headers::X_FORWARDED_FOR,
         marker,
     },
 };
@@ -187,16 +188,15 @@ pub(crate) fn open(
         let stripped = with_path(request.uri(), rest)?;
         *request.uri_mut() = stripped;
     }
+    let Opened { trace, adds_trace, came_with_trace, spans } = spans::open(core, peer, request);
     let headers = request.headers();
-    let came_with_trace = headers.contains_key(TRACEPARENT);
-    let continued = if came_with_trace { None } else { trace_of(core, request.uri()) };
     Ok(Exchange {
         client: client_address(peer.ip(), headers, trusted),
         request_id: RequestId::of(headers),
-        trace: continued.unwrap_or_else(|| TraceContext::of(headers)),
-        adds_trace: !came_with_trace
-            && (config.telemetry.generate_when_absent || continued.is_some()),
+        trace,
+        adds_trace,
         came_with_trace,
+        spans,
         wants_json: unavailable::wants_json(headers),
         learned: Learned::default(),
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
@@ -204,13 +204,6 @@ pub(crate) fn open(
         marker,
         snapshot,
     })
-}
-
-/// The trace of the POST that began the query which a path names: clients send it there only (peers L16).
-fn trace_of(core: &Core, uri: &Uri) -> Option<TraceContext> {
-    let id = query_id_of(uri.path(), uri.query())?;
-    let query = core.shared.table.get(id)?;
-    query.about.traceparent.as_ref().and_then(TraceContext::of_value)
 }
 
 /// The last hop that no trusted proxy vouches for (observability.md 5: the rightmost untrusted one).

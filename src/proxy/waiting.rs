@@ -28,6 +28,10 @@ use crate::{
         story::End,
     },
     snapshot::Group,
+    telemetry::{
+        context::TraceContext,
+        traces::{Cause, query::QuerySpan},
+    },
     trino::error,
 };
 
@@ -94,6 +98,7 @@ pub(crate) fn nobody_comes(
     exchange.account.group(&group.metrics);
     if asked.is_demand() && group.wake.has_driver {
         // One that failed is tried again when its back-off is over, if somebody still wants it then.
+        because(core, group, None, exchange.trace);
         group.live.want();
     }
     let (reason, words) = match &group.wake.hopeless {
@@ -140,7 +145,7 @@ pub(crate) async fn queue(
         }
     };
     if !has_ready(&group) {
-        wake(&core, &group);
+        wake(&core, &group, &waiting.about);
     }
     exchange.learned.waiting(&waiting);
     let held = Held(Some(Arc::clone(&waiting)));
@@ -215,6 +220,8 @@ pub(crate) async fn pursue(
             Turn::Became(_) => return Pursued::Later,
             Turn::Over(gave_up) => return Pursued::GaveUp(gave_up),
             Turn::Go(pass) => {
+                let span = waiting.about.span.iter();
+                span.for_each(|span| span.note_after("resume.started", "resume.finished"));
                 match Box::pin(handover::hand_over(core, exchange, pass, until.answer, latest))
                     .await
                 {
@@ -252,7 +259,10 @@ fn has_ready(group: &Group) -> bool {
 }
 
 /// Says that a backend is wanted; who says it while one is being woken joins that wake.
-fn wake(core: &Core, group: &Group) {
+fn wake(core: &Core, group: &Group, about: &About) {
+    if let Some(context) = about.traceparent.as_ref().and_then(TraceContext::of_value) {
+        because(core, group, about.span.as_deref(), context);
+    }
     let is_first = group.live.want();
     let present = core.shared.current.load();
     let present = present.group(&group.name);
@@ -261,9 +271,20 @@ fn wake(core: &Core, group: &Group) {
     }
 }
 
+/// Says on whose behalf a backend is about to be wanted.
+fn because(core: &Core, group: &Group, span: Option<&QuerySpan>, context: TraceContext) {
+    group.live.because(match span {
+        Some(span) => {
+            span.note("resume.started");
+            span.cause()
+        }
+        None => Cause { context, traces: core.shared.traces.clone() },
+    });
+}
+
 /// Mode `reject`: the backend is woken, the client comes again.
 fn reject(core: &Core, exchange: &Exchange, group: &Group, guest: Guest) -> Response {
-    wake(core, group);
+    wake(core, group, &guest.about);
     let words = "no running coordinator, and one is being woken";
     ended(&guest.about, guest.lease, words);
     turned_away(core, exchange, group, Unavailable::Resuming, words)
@@ -321,6 +342,9 @@ pub(crate) async fn instead(
     lease: Lease,
 ) -> Response {
     lease.displace();
+    if let Some(context) = about.traceparent.as_ref().and_then(TraceContext::of_value) {
+        because(&core, &group, about.span.as_deref(), context);
+    }
     group.live.want();
     queue(core, exchange, group, Guest { about, statement, lease }).await
 }

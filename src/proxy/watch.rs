@@ -127,6 +127,9 @@ impl Watch {
         }
         self.put_down();
         let Subject::Known(query, _) = &self.subject else { return };
+        if let Some(span) = query.about.span.as_ref().filter(|_| head.has_data) {
+            span.note("first_row");
+        }
         if let Some(state) = head.state.filter(|_| !self.state_noted && head.next_uri.is_some()) {
             self.state_noted = true;
             query.progressed(state);
@@ -205,6 +208,8 @@ impl Watch {
     fn enter(&mut self, id: QueryId, newcomer: Newcomer) -> Arc<Query> {
         let Newcomer { about, group, lease, statement, instead_of, pass } = newcomer;
         about.metrics.query_event(QueryEvent::Routed);
+        about.span.iter().for_each(|span| span.note("routed"));
+        self.exchange.spans.names(id);
         let query = Query::new(id, self.backend.name.clone(), group, about, lease);
         if let Some(statement) = statement {
             query.keep_statement(statement);
@@ -230,6 +235,7 @@ impl Watch {
             user: None,
             traceparent: None,
             origin: Untold::default(),
+            span: None,
         };
         let ours = id.minted_at().is_none_or(|made| made < self.shared.adopts_until);
         let lease = ours.then(|| self.shared.ledger.open(&self.backend.group));
@@ -269,6 +275,10 @@ impl Shared {
     fn waited(&self, pass: Pass, query: &Query) {
         let waiting = &pass.waiting;
         query.about.metrics.query_event(QueryEvent::Resumed);
+        if let Some(span) = &query.about.span {
+            let waited = i64::try_from(waiting.waited().as_millis()).unwrap_or(i64::MAX);
+            span.set("gateway.resume.waited_ms", waited);
+        }
         // Before it is known that it became a query: who asks for it from then on must find the way.
         if waiting.has_page() {
             self.table.alias(waiting.id, waiting.slug.as_str(), query.id);

@@ -21,8 +21,10 @@ use crate::{
     queries::{
         Kept, Lease,
         ledger::RESUMING,
+        span,
         story::{End, Untold},
     },
+    telemetry::traces::query::QuerySpan,
     trino::head::{PageError, State},
 };
 
@@ -65,6 +67,8 @@ pub struct About {
     pub traceparent: Option<HeaderValue>,
     /// What else is known of it, until its end is told.
     pub origin: Untold,
+    /// What a collector is told of it; absent unless its trace is exported.
+    pub span: Option<Arc<QuerySpan>>,
 }
 
 /// A statement as the client sent it, kept while it may be sent again (promise 7).
@@ -215,6 +219,7 @@ impl Query {
         // What was no demand (a CALL of kill_query) is told too, and counts nowhere.
         if counts || self.about.origin.get().is_some() {
             self.about.tell(&end, counts);
+            span::end(self, status, error);
         }
         counts
     }

@@ -17,6 +17,7 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     metrics::{ResumeOutcome, Unavailable},
     snapshot::Report,
+    telemetry::traces::Cause,
 };
 
 /// The states of scale-from-zero.md 9.
@@ -77,12 +78,37 @@ pub struct GroupLive {
     /// When a resume made a backend ready, until the first statement that waited for it was answered.
     risen: Mutex<Option<Instant>>,
     reports: mpsc::UnboundedSender<Report>,
+    causes: Mutex<Vec<(Instant, Cause)>>,
 }
+
+/// So many statements of one resume are remembered by their traces: as many as a span may have links.
+const CAUSES: usize = 128;
 
 impl GroupLive {
     /// Of the group of that name; `reports` leads to the fold.
     pub fn new(name: GroupName, reports: mpsc::UnboundedSender<Report>) -> Self {
-        Self { name, wanted: AtomicBool::new(false), risen: Mutex::new(None), reports }
+        Self {
+            name,
+            wanted: AtomicBool::new(false),
+            risen: Mutex::new(None),
+            reports,
+            causes: Mutex::default(),
+        }
+    }
+
+    /// Says on whose behalf a backend is wanted; said before it is, so that the resume knows its starter.
+    pub fn because(&self, cause: Cause) {
+        let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where no span is told nobody but the starter matters.
+        let most = if cause.traces.is_on() { CAUSES } else { 1 };
+        if causes.len() < most {
+            causes.push((Instant::now(), cause));
+        }
+    }
+
+    /// On whose behalf a backend was wanted since the last time, the first of them first.
+    pub fn take_causes(&self) -> Vec<(Instant, Cause)> {
+        std::mem::take(&mut self.causes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// A statement waits, or was refused, for want of a backend: one report however many they are. Says whether it

@@ -1,9 +1,9 @@
 //! The trace context and the id of a request, for logs and for what is sent on.
 //!
-//! A `traceparent` that a client sent is never rewritten: it is only read, leniently, so that log lines can name its
-//! trace. One is made where none came. No span is created here.
+//! A `traceparent` that a client sent is only read here, leniently, so that log lines can name its trace. One is made
+//! where none came. Spans are the business of `traces`.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -16,6 +16,9 @@ pub const X_TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 
 /// `00-<trace id>-<span id>-<flags>`.
 const LENGTH: usize = 55;
+const TRACE: Range<usize> = 3..35;
+const SPAN: Range<usize> = 36..52;
+const FLAGS: Range<usize> = 53..LENGTH;
 
 /// A W3C trace context in its canonical form: version 00, lower case.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -41,15 +44,23 @@ impl TraceContext {
 
     /// A new trace, not sampled, since nothing of it is exported.
     pub fn generate() -> Self {
-        let text = format!(
-            "00-{:032x}-{:016x}-00",
-            fastrand::u128(1..=u128::MAX),
-            fastrand::u64(1..=u64::MAX)
-        );
-        let mut bytes = [b'0'; LENGTH];
-        for (to, from) in bytes.iter_mut().zip(text.bytes()) {
-            *to = from;
-        }
+        Self::root(|_| false)
+    }
+
+    /// A new trace; `is_sampled` says by its id whether it is exported.
+    pub fn root(is_sampled: impl FnOnce(u128) -> bool) -> Self {
+        let trace = fastrand::u128(1..=u128::MAX);
+        let mut bytes = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(bytes.get_mut(TRACE), trace);
+        write_hex(bytes.get_mut(FLAGS), u128::from(is_sampled(trace)));
+        Self(bytes).child()
+    }
+
+    /// Another span of the same trace, with the same flags.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let mut bytes = self.0;
+        write_hex(bytes.get_mut(SPAN), u128::from(fastrand::u64(1..=u64::MAX)));
         Self(bytes)
     }
 
@@ -87,22 +98,37 @@ impl TraceContext {
 
     /// All of it, as log lines carry it.
     pub fn traceparent(&self) -> &str {
-        self.part(0, LENGTH)
+        self.part(0..LENGTH)
     }
 
     /// 32 hexadecimal digits.
     pub fn trace_id(&self) -> &str {
-        self.part(3, 35)
+        self.part(TRACE)
     }
 
     /// 16 hexadecimal digits.
     pub fn span_id(&self) -> &str {
-        self.part(36, 52)
+        self.part(SPAN)
     }
 
     /// Two hexadecimal digits.
     pub fn trace_flags(&self) -> &str {
-        self.part(53, LENGTH)
+        self.part(FLAGS)
+    }
+
+    /// The trace's id as a number.
+    pub fn trace_number(&self) -> u128 {
+        u128::from_str_radix(self.trace_id(), 16).unwrap_or_default()
+    }
+
+    /// The span's id as a number.
+    pub fn span_number(&self) -> u64 {
+        u64::from_str_radix(self.span_id(), 16).unwrap_or_default()
+    }
+
+    /// All flags; bit 0 says that the trace is sampled.
+    pub fn flags(&self) -> u8 {
+        u8::from_str_radix(self.trace_flags(), 16).unwrap_or_default()
     }
 
     /// Whether its spans are kept: bit 0 of the flags. Only such a trace is worth naming to who looks at a number.
@@ -115,8 +141,17 @@ impl TraceContext {
         HeaderValue::from_bytes(&self.0).ok()
     }
 
-    fn part(&self, from: usize, to: usize) -> &str {
-        self.0.get(from..to).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
+    fn part(&self, range: Range<usize>) -> &str {
+        self.0.get(range).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
+    }
+}
+
+/// Fills a field with the lowest digits of a number.
+fn write_hex(field: Option<&mut [u8]>, mut number: u128) {
+    for digit in field.into_iter().flatten().rev() {
+        let low = u8::try_from(number & 15).unwrap_or_default();
+        *digit = if low < 10 { b'0' + low } else { b'a' + (low - 10) };
+        number >>= 4;
     }
 }
 
@@ -230,6 +265,19 @@ mod tests {
         assert_eq!(TraceContext::read(&[(TRACEPARENT, value)].into_iter().collect()), Some(made));
         assert_eq!(made.trace_flags(), "00");
         assert_ne!(made.trace_id(), TraceContext::generate().trace_id());
+    }
+
+    #[test]
+    fn a_span_of_a_trace_keeps_trace_and_flags() {
+        let text = format!("00-{TRACE}-b7ad6b7169203331-03");
+        let parent = TraceContext::parse(&text).unwrap();
+        let child = parent.child();
+        assert_eq!((child.trace_id(), child.trace_flags()), (TRACE, "03"));
+        assert_ne!(child.span_id(), parent.span_id());
+        assert!(child.is_sampled() && !TraceContext::generate().is_sampled());
+        assert_eq!(format!("{:032x}", child.trace_number()), TRACE);
+        assert_eq!(format!("{:016x}", parent.span_number()), "b7ad6b7169203331");
+        assert!(TraceContext::root(|_| true).is_sampled());
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::{
     backends::{
         plan::PlannedBackend,
         resume::{
+            call_span::CallSpan,
             driver::{Accepted, Call, CallError, Driver, Labels},
             stats::{self, Counts},
             wake::CallId,
@@ -45,6 +46,8 @@ pub(crate) enum Told {
 #[derive(Debug)]
 pub(crate) struct Wanted {
     pub(crate) call: Call,
+    /// What a collector is told of it.
+    pub(crate) told: Option<CallSpan>,
     pub(crate) resume: Resume,
     pub(crate) namespace: Arc<str>,
     pub(crate) xtrinode: Arc<str>,
@@ -109,7 +112,7 @@ impl Calls {
         self.calling.insert(seat, cancel.clone().drop_guard());
         let call = async move {
             let answer = match driver {
-                Ok(driver) => measured(&*driver, wanted.call, &metrics).await,
+                Ok(driver) => measured(&*driver, wanted.call, wanted.told, &metrics).await,
                 Err(words) => Err(CallError::Permanent(words)),
             };
             // Fails only when the fold has ended, which is when the process does.
@@ -151,10 +154,12 @@ impl Calls {
 async fn measured(
     driver: &dyn Driver,
     call: Call,
+    told: Option<CallSpan>,
     metrics: &Metrics,
 ) -> Result<Accepted, CallError> {
     let began = Instant::now();
     let answer = driver.call(call).await;
+    told.into_iter().for_each(|told| told.ended(driver.provider(), &answer, began));
     let took: Duration = began.elapsed();
     let outcome = match &answer {
         Ok(_) => ProviderOutcome::Success,

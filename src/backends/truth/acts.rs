@@ -23,13 +23,14 @@ use crate::{
 
 impl Truth {
     /// Turns what the machines put down into effects, counts and log lines.
-    pub(super) fn act(&mut self, now: Instant) {
-        let seats: Vec<Seat> = self.records.keys().copied().collect();
+    pub(super) fn act(&mut self, seats: &[Seat], now: Instant) {
+        // Asking for counts and timing a phase are no news for requests.
+        let unseen = |act: &Act| matches!(act, Act::Count | Act::Phase(..));
         for seat in seats {
-            let acts = self.waker(seat).map(|(_, wake)| wake.take_acts()).unwrap_or_default();
-            self.changed |= !acts.is_empty();
+            let acts = self.waker(*seat).map(|(_, wake)| wake.take_acts()).unwrap_or_default();
+            self.changed |= !acts.iter().all(unseen);
             for act in acts {
-                self.follow(seat, act, now);
+                self.follow(*seat, act, now);
             }
         }
     }
@@ -44,6 +45,8 @@ impl Truth {
                 self.metrics.group(routing_group.as_str()).cold_start_phase(phase, took);
             }
             Act::Began => {
+                self.trace_began(seat, &routing_group, now);
+                let Some(record) = self.records.get_mut(&seat) else { return };
                 self.metrics.group(routing_group.as_str()).resume_began();
                 tracing::info!(
                     event = "resume_triggered", %backend, %routing_group,
@@ -55,6 +58,8 @@ impl Truth {
             }
             Act::Ended(ended) => {
                 tell_end(record, &ended);
+                let provider = provider(record);
+                self.trace_ended(seat, &routing_group, &ended, provider, now);
                 let event = event_of_end(&ended);
                 self.events.tell(event.of(routing_group.as_str(), backend.as_str()));
                 self.ended(&routing_group, &ended, now);
@@ -87,8 +92,9 @@ impl Truth {
     }
 
     /// Who is awaited is probed often.
-    pub(super) fn retune(&mut self) {
-        for (seat, record) in &mut self.records {
+    pub(super) fn retune(&mut self, seats: &[Seat]) {
+        for seat in seats {
+            let Some(record) = self.records.get_mut(seat) else { continue };
             let awaited = record.wake.as_ref().is_some_and(Wake::is_awaited);
             if record.eager != awaited {
                 record.eager = awaited;
@@ -121,9 +127,12 @@ impl Truth {
             attempt,
             traceparent: None,
         };
+        let resume = record.planned.resume.clone()?;
+        let (call, told) = self.trace_call(seat, call, &resume);
         Some(Wanted {
             call,
-            resume: record.planned.resume.clone()?,
+            told,
+            resume,
             namespace: Arc::clone(&group.namespace),
             xtrinode: Arc::clone(&group.xtrinode),
         })

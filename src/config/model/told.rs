@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::telemetry::traces::settings::Protocol;
+
 /// Standard output.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -113,6 +115,15 @@ pub enum OtlpProtocol {
     /// OTLP over HTTP, protobuf bodies.
     #[serde(rename = "http/protobuf")]
     HttpProtobuf,
+}
+
+impl From<OtlpProtocol> for Protocol {
+    fn from(said: OtlpProtocol) -> Self {
+        match said {
+            OtlpProtocol::Grpc => Self::Grpc,
+            OtlpProtocol::HttpProtobuf => Self::HttpProtobuf,
+        }
+    }
 }
 
 /// The record of who asked what: one line for each query that ended and each statement that was refused.

@@ -27,7 +27,12 @@ impl<'a> Scalar<'a> {
             _ if !choices.is_empty() => chosen(&choices, value),
             ("boolean", Value::Bool(yes)) => Ok(Json::Bool(*yes)),
             ("integer", Value::Integer(number)) => self.whole(*number, &number.to_string()),
-            ("boolean" | "integer", Value::Text(text)) if text.written.is_some() => {
+            ("number", Value::Float(number)) => self.share(*number, &number.to_string()),
+            ("number", Value::Integer(number)) => {
+                let near = i32::try_from(*number).map_or(f64::MAX, f64::from);
+                self.share(near, &number.to_string())
+            }
+            ("boolean" | "integer" | "number", Value::Text(text)) if text.written.is_some() => {
                 self.filled_in(text)
             }
             ("string", Value::Text(text)) => self.text(text),
@@ -44,7 +49,22 @@ impl<'a> Scalar<'a> {
         if super::type_of(self.0) == "boolean" {
             return text.value.parse().map(Json::Bool).map_err(|_| unfit());
         }
+        if super::type_of(self.0) == "number" {
+            return self.share(text.value.parse().map_err(|_| unfit())?, &text.quoted());
+        }
         self.whole(text.value.parse().map_err(|_| unfit())?, &text.quoted())
+    }
+
+    /// A number with a point in it; one that is none (`.nan`) lies outside of every range.
+    fn share(&self, number: f64, shown: &str) -> Result<Json, String> {
+        let bound = |key| self.0.get(key).and_then(Json::as_f64);
+        let least = bound("minimum").unwrap_or(f64::MIN);
+        let most = bound("maximum").unwrap_or(f64::MAX);
+        match number {
+            fitting if (least..=most).contains(&fitting) => Ok(Json::from(fitting)),
+            small if small < least => Err(format!("{shown} is too small")),
+            _ => Err(format!("{shown} is too large")),
+        }
     }
 
     fn whole(&self, number: i128, shown: &str) -> Result<Json, String> {

@@ -22,6 +22,10 @@ pub(crate) fn expected(schema: &Json) -> String {
         ("cidr", _) => "a network such as `10.0.0.0/8`; one address is `10.1.2.3/32`".to_owned(),
         (_, "boolean") => "`true` or `false`".to_owned(),
         (_, "integer") => range(schema),
+        (_, "number") => {
+            let bound = |key: &str| schema.get(key).and_then(Json::as_f64).unwrap_or_default();
+            format!("a number from {} to {}", bound("minimum"), bound("maximum"))
+        }
         (_, "string") => "text; a number or `true` as text stands in quotes".to_owned(),
         (_, "array") => "a list".to_owned(),
         (_, "object") => "a mapping of keys to values".to_owned(),

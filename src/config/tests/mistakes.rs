@@ -14,7 +14,7 @@ fn one(text: &str, place: &str, path: &str, words: &str) {
 }
 
 /// A mistake in front of a group that is right.
-fn head(head: &str, place: &str, path: &str, words: &str) {
+pub(super) fn head(head: &str, place: &str, path: &str, words: &str) {
     one(&format!("{head}\n{GROUPS}"), place, path, words);
 }
 
@@ -22,7 +22,7 @@ fn head(head: &str, place: &str, path: &str, words: &str) {
 fn unknown_keys_name_the_nearest_one_and_all_allowed() {
     head("dta: {}", "1:1", "dta", "unknown key `dta`; did you mean `data`? (allowed: ");
     head("data: { bnid: x }", "1:9", "data.bnid", "did you mean `bind`?");
-    head("telemetry: { banana: 1 }", "1:14", "telemetry.banana", "(allowed: generateWhenAbsent)");
+    head("telemetry: { banana: 1 }", "1:14", "telemetry.banana", "(allowed: captureQueryText, ");
     head("store: { memory: { size: 1 } }", "1:20", "store.memory.size", "(allowed: no key)");
     head("store: { redis: {} }", "1:10", "store.redis", "(allowed: memory)");
 }

@@ -150,7 +150,7 @@ impl Headers for Lines<'_> {
 }
 
 /// `X-Trino-User`, else the Basic user (Node sends only that), else `X-Trino-Original-User`.
-fn user(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn user(headers: &HeaderMap) -> Option<String> {
     let named = |names| {
         first(headers, names).map(str::trim).filter(|user| !user.is_empty()).map(str::to_owned)
     };
@@ -160,7 +160,7 @@ fn user(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The first line of a header under Trino's prefix, else under the alternate one.
-fn first(headers: &HeaderMap, names: [HeaderName; 2]) -> Option<&str> {
+pub(crate) fn first(headers: &HeaderMap, names: [HeaderName; 2]) -> Option<&str> {
     names.into_iter().find_map(|name| headers.get(name)).and_then(|value| value.to_str().ok())
 }
 

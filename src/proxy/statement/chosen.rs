@@ -60,6 +60,21 @@ pub(crate) fn choose(
     headers: &HeaderMap,
     asked: &Asked,
 ) -> Choice {
+    let began = exchange.spans.clock();
+    let choice = chosen(core, exchange, headers, asked);
+    let (backend, reason) = match &choice {
+        Choice::Go(chosen) if chosen.group_index.is_none() => (Some(&chosen.backend), "bound"),
+        Choice::Go(chosen) => (Some(&chosen.backend), "forward"),
+        Choice::Wait(_) => (None, "wait"),
+        Choice::Nobody(_) => (None, "no_backend"),
+        Choice::Refused(_) => (None, "no_route"),
+    };
+    let backend = backend.map(|backend| backend.name.as_ref());
+    exchange.spans.routed(exchange, backend, reason, began);
+    choice
+}
+
+fn chosen(core: &Core, exchange: &Exchange, headers: &HeaderMap, asked: &Asked) -> Choice {
     let bound = asked.transaction.as_deref().and_then(|id| core.shared.bindings.owner(id));
     if let Some(backend) = bound.and_then(|name| exchange.snapshot.backends.get(&name).cloned()) {
         return Choice::Go(Chosen::fixed(core, exchange, &backend));
@@ -109,7 +124,10 @@ fn decided(exchange: &Exchange, headers: &HeaderMap, asked: &Asked) -> Decision 
     let lines = Lines(headers);
     let facts = asked.facts(headers, &lines, &snapshot.config.routing_group_header);
     let now = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
-    decide(&snapshot.rules, &snapshot.fleet, &facts, now, fastrand::u64(..))
+    let began = exchange.spans.clock();
+    let decision = decide(&snapshot.rules, &snapshot.fleet, &facts, now, fastrand::u64(..));
+    exchange.spans.ruled(exchange, &decision, began);
+    decision
 }
 
 fn first_best(exchange: &Exchange, decision: &Decision, asked: &Asked) -> Option<Chosen> {

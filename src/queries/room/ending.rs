@@ -7,7 +7,7 @@ use sluice_routing::QueryId;
 use super::Waiting;
 use crate::{
     metrics::{QueryStatus, ResumeOutcome, Unavailable},
-    queries::story::End,
+    queries::{span, story::End},
 };
 
 /// What its client was answered with: pages, nothing since it left, or a refusal.
@@ -104,6 +104,9 @@ impl Outcome {
         }
         if let Some(origin) = waiting.about.origin.get() {
             origin.waited(waiting.waited());
+        }
+        if let Self::GaveUp(gave_up) = self {
+            span::gave_up(waiting, gave_up.why.status());
         }
         match self {
             // The proxy has passed the coordinator's answer on, and tells the rest of the story.
