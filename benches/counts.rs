@@ -111,8 +111,8 @@ fn table() -> Table {
         accepted: tokio::time::Instant::now(),
         user: None,
         traceparent: None,
-        origin: Default::default(),
         span: None,
+        origin: Default::default(),
     };
     let backend = BackendName::parse("backend").unwrap();
     let group = GroupName::parse("group").unwrap();

@@ -59,12 +59,12 @@ pub enum StartError {
     /// The configuration cannot be put to work.
     #[error("cannot put the configuration to work: {0}")]
     Refused(#[from] backends::Refused),
-    /// The audit cannot be kept.
-    #[error(transparent)]
-    Audit(#[from] Unwritable),
     /// The way to the collector of spans is not one, as the key or variable that it names says.
     #[error("cannot export spans: {0}")]
     Spans(String),
+    /// The audit cannot be kept.
+    #[error(transparent)]
+    Audit(#[from] Unwritable),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),

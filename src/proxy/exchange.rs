@@ -257,9 +257,9 @@ impl http_body::Body for Accounted {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
+                self.exchange.spans.sent(frame);
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-                self.exchange.spans.sent(frame);
                 self.note_end();
             }
             // A broken answer counts with the status that its head had: that is what the client saw.

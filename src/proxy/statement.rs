@@ -313,9 +313,7 @@ async fn kill(
     exchange.account.group(&chosen.group.metrics);
     let statement =
         Statement { kept: None, body, headers, in_transaction: true, user: asked.user.clone() };
-    // It is no demand, and no query of its own to a collector.
-    let about = about(&exchange, &chosen.group, asked);
-    let about = About { kind: StatementKind::Utility, span: None, ..about };
+    let about = About { kind: StatementKind::Utility, ..about(&exchange, &chosen.group, asked) };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await
 }
 

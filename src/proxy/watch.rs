@@ -234,8 +234,8 @@ impl Watch {
             accepted: Instant::now(),
             user: None,
             traceparent: None,
-            origin: Untold::default(),
             span: None,
+            origin: Untold::default(),
         };
         let ours = id.minted_at().is_none_or(|made| made < self.shared.adopts_until);
         let lease = ours.then(|| self.shared.ledger.open(&self.backend.group));

@@ -65,10 +65,10 @@ pub struct About {
     pub user: Option<Arc<str>>,
     /// The trace that its POST belonged to; polls without one of their own continue it.
     pub traceparent: Option<HeaderValue>,
-    /// What else is known of it, until its end is told.
-    pub origin: Untold,
     /// What a collector is told of it; absent unless its trace is exported.
     pub span: Option<Arc<QuerySpan>>,
+    /// What else is known of it, until its end is told.
+    pub origin: Untold,
 }
 
 /// A statement as the client sent it, kept while it may be sent again (promise 7).

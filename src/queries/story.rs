@@ -21,7 +21,7 @@ use sluice_routing::{QueryId, StatementKind, mask};
 
 use crate::{
     metrics::{QueryError, QueryEvent, QueryStatus},
-    queries::{Chronicle, chronicle::Told, query::About},
+    queries::{Chronicle, chronicle::Told, query::About, span},
     telemetry::context::{RequestId, TraceContext},
 };
 
@@ -193,7 +193,8 @@ impl Origin {
         known.then(|| self.rows.load(Relaxed))
     }
 
-    fn resume_wait_ms(&self) -> u64 {
+    /// Milliseconds that it waited for a backend.
+    pub fn resume_wait_ms(&self) -> u64 {
         self.waited.load(Relaxed).saturating_sub(1)
     }
 
@@ -286,6 +287,7 @@ impl About {
         if origin.as_ref().is_some_and(|origin| origin.told.swap(true, Relaxed)) {
             return;
         }
+        span::end(self, end, origin.as_deref());
         let took = self.accepted.elapsed();
         if counts {
             self.count(end, took);

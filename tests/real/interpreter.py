@@ -1,4 +1,8 @@
-"""The Python that runs the tests: a virtual environment in the cache for each pinned list, filled from it."""
+#!/usr/bin/env python3
+"""The Python that runs the tests: a virtual environment in the cache for each pinned list, filled from it.
+
+    interpreter.py [LIST]    print its path; without a list, of the client tests
+"""
 
 import hashlib
 import subprocess
@@ -10,13 +14,17 @@ import cache
 from cache import Missing
 from debian import install
 
-REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
+HERE = Path(__file__).resolve().parent
+# The official client and pytest; what reads the gateway's signals; what checks deploy/.
+CLIENTS = HERE / "requirements.txt"
+READERS = HERE / "observability/requirements.txt"
+CHECKERS = HERE / "deploy/requirements.txt"
 # The oldest that the pinned packages run on.
 OLDEST = (3, 10)
 
 
-def interpreter(requirements=REQUIREMENTS):
-    """The path of a Python that has what the list names, made if it is not there yet; the official client and pytest, unless told."""
+def interpreter(requirements=CLIENTS):
+    """The path of a Python that has what the list names, made if it is not there yet."""
     if sys.version_info < OLDEST:
         raise Missing(f"the tests need Python {OLDEST[0]}.{OLDEST[1]} or newer, this is {sys.version.split()[0]}")
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]
@@ -38,3 +46,7 @@ def fill(folder, requirements):
         venv.create(folder, with_pip=True, clear=True)
     command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
     subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL, stdout=2)
+
+
+if __name__ == "__main__":
+    print(interpreter(*(Path(word).resolve() for word in sys.argv[1:])))

@@ -12,7 +12,7 @@ fn obs_t4_t5_shares_and_collectors_are_checked() {
         "2 is too large (allowed: a number from 0 to 1)",
     );
     head("telemetry: { sampleRatio: -0.5 }", "1:27", ratio, "-0.5 is too small");
-    head("telemetry: { sampleRatio: .nan }", "1:27", ratio, "is too large");
+    head("telemetry: { sampleRatio: .nan }", "1:27", ratio, "does not belong here");
     head("telemetry: { sampleRatio: much }", "1:27", ratio, "does not belong here");
     let endpoint = "telemetry.otlpEndpoint";
     head("telemetry: { otlpEndpoint: nonsense }", "1:28", endpoint, "this is no URL");

@@ -50,8 +50,8 @@ pub(crate) fn about_with(exchange: &Exchange, metrics: Arc<GroupMetrics>, asked:
         accepted: exchange.account.started(),
         user: asked.user.as_deref().map(Arc::from),
         traceparent: exchange.trace_of_query(),
-        origin: Untold::of(Arc::clone(&asked.origin)),
         span: exchange.spans.query(exchange, asked),
+        origin: Untold::of(Arc::clone(&asked.origin)),
     }
 }
 

@@ -105,9 +105,6 @@ impl Outcome {
         if let Some(origin) = waiting.about.origin.get() {
             origin.waited(waiting.waited());
         }
-        if let Self::GaveUp(gave_up) = self {
-            span::gave_up(waiting, gave_up.why.status());
-        }
         match self {
             // The proxy has passed the coordinator's answer on, and tells the rest of the story.
             Self::Became(_) | Self::GaveUp(GaveUp { why: Why::Refused, .. }) => {

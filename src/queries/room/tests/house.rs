@@ -112,8 +112,8 @@ impl House {
             accepted: Instant::now(),
             user: Some(user.into()),
             traceparent: None,
-            origin: Default::default(),
             span: None,
+            origin: Default::default(),
         };
         Guest { about, statement: Arc::new(statement), lease: self.ledger.open(&self.group) }
     }
