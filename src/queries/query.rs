@@ -21,7 +21,6 @@ use crate::{
     queries::{
         Kept, Lease,
         ledger::RESUMING,
-        span,
         story::{End, Untold},
     },
     telemetry::traces::query::QuerySpan,
@@ -219,7 +218,6 @@ impl Query {
         // What was no demand (a CALL of kill_query) is told too, and counts nowhere.
         if counts || self.about.origin.get().is_some() {
             self.about.tell(&end, counts);
-            span::end(self, status, error);
         }
         counts
     }

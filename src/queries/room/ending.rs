@@ -7,7 +7,7 @@ use sluice_routing::QueryId;
 use super::Waiting;
 use crate::{
     metrics::{QueryStatus, ResumeOutcome, Unavailable},
-    queries::{span, story::End},
+    queries::story::End,
 };
 
 /// What its client was answered with: pages, nothing since it left, or a refusal.
