@@ -209,11 +209,6 @@ impl Process {
         address(&self.listeners, listener)
     }
 
-    /// The URL of another listener, by the name of its key.
-    pub(crate) fn url(&self, listener: &str) -> String {
-        format!("http://{}", self.address(listener).expect("its address"))
-    }
-
     /// Ends it and gives all it has said since.
     pub(crate) async fn log(mut self) -> Vec<String> {
         self.signal("-TERM").await;

@@ -70,7 +70,9 @@ async fn obs_L4_no_output_of_any_kind_holds_a_secret() {
         ("admin", "/api/v1/queries"),
         ("admin", "/api/v1/events"),
     ] {
-        let answer = reqwest::get(process.url(listener) + path).await.unwrap();
+        let answer = reqwest::get(format!("http://{}{path}", process.address(listener).unwrap()))
+            .await
+            .unwrap();
         outputs.push((path, answer.text().await.unwrap()));
     }
     running.cancel().await.unwrap();
