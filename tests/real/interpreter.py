@@ -1,4 +1,8 @@
-"""The Python that runs the tests: a virtual environment in the cache for each pinned list, filled from it."""
+#!/usr/bin/env python3
+"""The Python that runs the tests: a virtual environment in the cache for each pinned list, filled from it.
+
+    interpreter.py [LIST]    print its path; without a list, of the client tests
+"""
 
 import hashlib
 import subprocess
@@ -42,3 +46,7 @@ def fill(folder, requirements):
         venv.create(folder, with_pip=True, clear=True)
     command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
     subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL, stdout=2)
+
+
+if __name__ == "__main__":
+    print(interpreter(*(Path(word).resolve() for word in sys.argv[1:])))
