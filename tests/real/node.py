@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import venv
+from pathlib import Path
 
 import cache
 from cache import Missing
@@ -72,13 +73,14 @@ def packages(source):
 
 
 def run(command, folder):
-    """Runs a program of Node's, or one of the folder's packages."""
-    searched = os.pathsep.join([find(), str(folder / "node_modules/.bin"), os.environ.get("PATH", "")])
-    environment = {**os.environ, "PATH": searched}
-    program = shutil.which(command[0], path=searched) or command[0]
-    done = subprocess.run(
-        [program, *command[1:]], cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
-    )
+    """Runs `node` or `npm` in a folder; what it said."""
+    place = Path(find())
+    # The wheel's own `npm` has lost its way to the rest of itself; the script behind it is the same program.
+    script = place.parent / "lib/node_modules/npm/bin/npm-cli.js"
+    head = [place / "node", script] if command[0] == "npm" and script.exists() else [place / command[0]]
+    environment = {**os.environ, "PATH": os.pathsep.join([str(place), os.environ.get("PATH", "")])}
+    words = [str(word) for word in (*head, *command[1:])]
+    done = subprocess.run(words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{(done.stdout + done.stderr)[-8000:]}")
     return done.stdout
