@@ -39,7 +39,11 @@ enum Command {
     /// Check a configuration: every problem with its line; exit 1 if there is one.
     Check(File),
     /// Print the JSON Schema of the configuration.
-    Schema,
+    Schema {
+        /// As a page for people: `docs/CONFIG.md`.
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Let a backend take no new statements; it becomes inactive when its last query has ended.
     Drain(Backend),
     /// Let a backend take statements again.
@@ -114,8 +118,8 @@ pub fn run() -> anyhow::Result<ExitCode> {
             let good = command::check_command(&file.config, &mut io::stdout())?;
             Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Schema => {
-            command::schema_command(&mut io::stdout())?;
+        Command::Schema { markdown } => {
+            command::schema_command(markdown, &mut io::stdout())?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Drain(backend) => mark(&backend, Mark::Drain),

@@ -19,6 +19,7 @@ use self::{model::Config, source::Environment};
 
 pub mod command;
 pub mod groups;
+pub mod markdown;
 pub mod model;
 pub mod reload;
 pub mod schema;

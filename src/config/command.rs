@@ -2,7 +2,7 @@
 
 use std::{io, io::Write, path::Path};
 
-use crate::config::{self, model::Config, schema};
+use crate::config::{self, markdown, model::Config, schema};
 
 /// Writes every problem of the file, a line each, or one line that says what it holds; true if it has no problem.
 pub fn check_command(path: &Path, out: &mut impl Write) -> io::Result<bool> {
@@ -18,9 +18,10 @@ pub fn check_command(path: &Path, out: &mut impl Write) -> io::Result<bool> {
     }
 }
 
-/// Writes the JSON Schema of the file.
-pub fn schema_command(out: &mut impl Write) -> io::Result<()> {
-    out.write_all(schema::schema().as_bytes())
+/// Writes the JSON Schema of the file, or the same as a page for people.
+pub fn schema_command(for_people: bool, out: &mut impl Write) -> io::Result<()> {
+    let text = if for_people { markdown::markdown() } else { schema::schema() };
+    out.write_all(text.as_bytes())
 }
 
 /// `2 groups, 3 backends, 1 rule`
@@ -76,7 +77,7 @@ mod tests {
     #[test]
     fn the_schema_is_json() {
         let mut out = Vec::new();
-        schema_command(&mut out).unwrap();
+        schema_command(false, &mut out).unwrap();
         let schema: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(schema["required"], serde_json::json!(["routingGroups"]));
     }

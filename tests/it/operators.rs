@@ -5,7 +5,9 @@
 #![allow(non_snake_case, reason = "tests bear the ids of the facts")]
 
 mod answers;
+mod commands;
 mod events;
+mod level;
 
 /// No page comes: what waits is held on its POST, longer than any test.
 const HELD: &str = "holdFor: 60s";

@@ -9,12 +9,24 @@ KEDA = (
     f'sum({INFLIGHT}{{exported_namespace="$namespace",xtrinode="$xtrinode"}})'
     f' or sum({INFLIGHT}{{namespace="$namespace",xtrinode="$xtrinode"}})'
 )
-NAMESPACES = f'query_result(group by (exported_namespace) ({INFLIGHT}{{exported_namespace!=""}}) or group by (namespace) ({INFLIGHT}{{exported_namespace=""}}))'
-XTRINODES = f'query_result(group by (xtrinode) ({INFLIGHT}{{exported_namespace="$namespace"}}) or group by (xtrinode) ({INFLIGHT}{{namespace="$namespace"}}))'
+NAMESPACES = (
+    f'query_result(group by (exported_namespace) ({INFLIGHT}{{exported_namespace!=""}})'
+    f' or group by (namespace) ({INFLIGHT}{{exported_namespace=""}}))'
+)
+XTRINODES = (
+    f'query_result(group by (xtrinode) ({INFLIGHT}{{exported_namespace="$namespace"}})'
+    f' or group by (xtrinode) ({INFLIGHT}{{namespace="$namespace"}}))'
+)
 RESUME = "gateway_resume_duration_seconds"
 
 DEMAND = [
-    number("KEDA input", "none", "The very query of the ScaledObject: what KEDA reads for this namespace and XTrinode.", (KEDA, "queries"), width=4),
+    number(
+        "KEDA input",
+        "none",
+        "The very query of the ScaledObject: what KEDA reads for this namespace and XTrinode.",
+        (KEDA, "queries"),
+        width=4,
+    ),
     lines(
         "Demand",
         "none",
@@ -75,7 +87,12 @@ WAITING = [
         "How long the one that waits longest has waited.",
         (f"max by (routing_group) (gateway_held_oldest_seconds{GROUP})", "{{routing_group}}"),
     ),
-    lines("Query wait p95", "s", "How long one query was held.", (quantile(0.95, "gateway_resume_wait_seconds", "routing_group"), "{{routing_group}}")),
+    lines(
+        "Query wait p95",
+        "s",
+        "How long one query was held.",
+        (quantile(0.95, "gateway_resume_wait_seconds", "routing_group"), "{{routing_group}}"),
+    ),
     lines(
         "503 by reason",
         "reqps",
@@ -133,7 +150,11 @@ RESUMES = [
         (quantile_all(0.95, "gateway_resume_provider_request_duration_seconds", "provider"), "{{provider}}"),
         width=12,
     ),
-    logs("Resume events", "What happened, in order, with provider, duration and error.", '{service="sluice"} | json | event=~"resume_.*|capacity_absent"'),
+    logs(
+        "Resume events",
+        "What happened, in order, with provider, duration and error.",
+        '{service="sluice"} | json | event=~"resume_.*|capacity_absent"',
+    ),
 ]
 
 BOARD = dashboard(

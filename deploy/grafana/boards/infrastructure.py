@@ -6,7 +6,14 @@ from .queries import WINDOW, rate_all
 OF_SLUICE = '{job="sluice"}'
 
 HEALTH = [
-    number("Service health", "none", "Whether Prometheus reaches each service. Trino may sleep.", ("min by (job) (up)", "{{job}}"), steps=at_least(1), width=12),
+    number(
+        "Service health",
+        "none",
+        "Whether Prometheus reaches each service. Trino may sleep.",
+        ("min by (job) (up)", "{{job}}"),
+        steps=at_least(1),
+        width=12,
+    ),
     number("Gateway up", "none", "Each replica by itself.", ("gateway_up", "{{instance}}"), steps=at_least(1)),
     number(
         "Build",
@@ -42,7 +49,13 @@ PROCESS = [
         width=6,
         steps=at_most(0.6, 0.8),
     ),
-    lines("Threads", "none", "Threads of the process: it takes one for each core, and a few.", (f"process_threads{OF_SLUICE}", "{{instance}}"), width=6),
+    lines(
+        "Threads",
+        "none",
+        "Threads of the process: it takes one for each core, and a few.",
+        (f"process_threads{OF_SLUICE}", "{{instance}}"),
+        width=6,
+    ),
     lines(
         "Tokio",
         "none",
@@ -69,7 +82,12 @@ PROCESS = [
 ]
 
 AUDIT = [
-    lines("Audit rate", "cps", "Records written and failed; 0 without audit.path.", (rate_all("gateway_audit_records_total", "status"), "{{status}}")),
+    lines(
+        "Audit rate",
+        "cps",
+        "Records written and failed; 0 without audit.path.",
+        (rate_all("gateway_audit_records_total", "status"), "{{status}}"),
+    ),
     lines("Audit queue", "none", "Records that wait to be written.", ("sum(gateway_audit_queue_depth)", "waiting"), width=4),
     lines("Audit drops", "cps", "Records that are lost.", (rate_all("gateway_audit_dropped_total", "reason"), "{{reason}}")),
     number(
@@ -96,8 +114,20 @@ AUDIT = [
 ]
 
 TRINO = [
-    lines("Trino: running queries", "none", "As each coordinator counts, whoever sent them.", ("trino_execution_name_QueryManager_RunningQueries", "{{instance}}"), width=12),
-    lines("Trino: queued queries", "none", "As each coordinator counts, whoever sent them.", ("trino_execution_name_QueryManager_QueuedQueries", "{{instance}}"), width=12),
+    lines(
+        "Trino: running queries",
+        "none",
+        "As each coordinator counts, whoever sent them.",
+        ("trino_execution_name_QueryManager_RunningQueries", "{{instance}}"),
+        width=12,
+    ),
+    lines(
+        "Trino: queued queries",
+        "none",
+        "As each coordinator counts, whoever sent them.",
+        ("trino_execution_name_QueryManager_QueuedQueries", "{{instance}}"),
+        width=12,
+    ),
     logs("Trino logs", "Of the coordinators.", '{service=~"trino.*"}'),
 ]
 

@@ -106,7 +106,12 @@ TRAFFIC = [
 ]
 
 TROUBLE = [
-    table("Firing alerts", "What Prometheus holds to be wrong now; docs/OPERATIONS.md has an entry for each.", 'ALERTS{alertstate="firing"}', width=24),
+    table(
+        "Firing alerts",
+        "What Prometheus holds to be wrong now; docs/OPERATIONS.md has an entry for each.",
+        'ALERTS{alertstate="firing"}',
+        width=24,
+    ),
     logs(
         "Recent errors",
         "Warnings and errors of the gateway. A line's trace_id leads to its trace.",

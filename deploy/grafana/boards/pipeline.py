@@ -142,7 +142,13 @@ STORE = [
         (quantile_all(0.95, "gateway_store_operation_duration_seconds", "operation"), "{{operation}}"),
         width=10,
     ),
-    lines("Store connections", "none", "Open connections to the store.", ("sum(gateway_store_connections_active)", "connections"), width=12),
+    lines(
+        "Store connections",
+        "none",
+        "Open connections to the store.",
+        ("sum(gateway_store_connections_active)", "connections"),
+        width=12,
+    ),
     lines("Store write queue", "none", "Records that wait to be written.", ("sum(gateway_store_write_queue_depth)", "waiting"), width=12),
 ]
 

@@ -8,9 +8,24 @@ FIRST_ROW = "gateway_time_to_first_row_seconds"
 RED_BELOW = [{"color": "red", "value": None}, {"color": "yellow", "value": 0.95}, {"color": "green", "value": 0.99}]
 
 ENDINGS = [
-    lines("By status", "cps", "Queries that ended: ok, error, canceled, abandoned, rejected.", (rate("gateway_queries_total", "status"), "{{status}}")),
-    lines("By type", "cps", "Queries that ended, by the kind of the statement.", (rate("gateway_queries_total", "statement_type"), "{{statement_type}}")),
-    lines("Life cycle", "cps", "What queries came through: submitted, routed, resumed, running, completed.", (rate("gateway_query_events_total", "event"), "{{event}}")),
+    lines(
+        "By status",
+        "cps",
+        "Queries that ended: ok, error, canceled, abandoned, rejected.",
+        (rate("gateway_queries_total", "status"), "{{status}}"),
+    ),
+    lines(
+        "By type",
+        "cps",
+        "Queries that ended, by the kind of the statement.",
+        (rate("gateway_queries_total", "statement_type"), "{{statement_type}}"),
+    ),
+    lines(
+        "Life cycle",
+        "cps",
+        "What queries came through: submitted, routed, resumed, running, completed.",
+        (rate("gateway_query_events_total", "event"), "{{event}}"),
+    ),
     number(
         "SLO: queries that succeed",
         "percentunit",
@@ -59,7 +74,13 @@ TIMES = [
 ]
 
 ERRORS = [
-    lines("Query errors", "cps", "Queries that Trino ended with an error, by whose fault it is.", (rate("gateway_query_errors_total", "error_type"), "{{error_type}}"), width=12),
+    lines(
+        "Query errors",
+        "cps",
+        "Queries that Trino ended with an error, by whose fault it is.",
+        (rate("gateway_query_errors_total", "error_type"), "{{error_type}}"),
+        width=12,
+    ),
     lines(
         "Gateway errors",
         "cps",
@@ -90,7 +111,13 @@ PROTOCOL = [
         "How long a request of each kind took. A poll waits in Trino for up to a second: that is the protocol.",
         (quantile_all(0.95, "gateway_http_request_duration_seconds", "operation"), "{{operation}}"),
     ),
-    lines("Open requests", "none", "Requests that are being answered.", ("sum by (method) (gateway_http_requests_in_flight)", "{{method}}"), width=4),
+    lines(
+        "Open requests",
+        "none",
+        "Requests that are being answered.",
+        ("sum by (method) (gateway_http_requests_in_flight)", "{{method}}"),
+        width=4,
+    ),
     lines("Connections", "none", "Open connections on the data port.", ("sum(gateway_client_connections_active)", "open"), width=4),
 ]
 

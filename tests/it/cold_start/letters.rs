@@ -118,6 +118,25 @@ async fn xtrinodes_contract_has_its_words_and_keys() {
 }
 
 #[tokio::test]
+async fn xtrinodes_contract_gates_all_but_the_statement_that_triggered() {
+    let cold_start = "mode: reject, contract: xtrinode";
+    let stage = Plan { cold_start, ..Plan::default() }.asleep().await;
+    stage.webhook.will(Manner::Accept);
+    let first = post(&stage.client()).await;
+    assert!(!first.has("x-gateway-resume-gated"), "it triggered the resume: {first:?}");
+    stage.webhook.until_resumes(1).await;
+    stage.until("a", BackendState::Resuming).await;
+    for _ in 0..2 {
+        let next = post(&stage.client()).await;
+        assert_eq!((next.status.as_u16(), next.header("x-gateway-resume-gated")), (503, "true"));
+        let page = next.json().unwrap();
+        assert_eq!((&page["triggered"], &page["gated"]), (&json!(false), &json!(true)), "{page}");
+    }
+    assert_eq!(stage.webhook.resumes().len(), 1, "one call for all");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn xtrinodes_contract_says_that_a_resume_failed() {
     let cold_start = "mode: reject, contract: xtrinode";
     let stage = Plan { cold_start, ..Plan::default() }.asleep().await;

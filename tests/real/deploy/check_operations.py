@@ -119,7 +119,7 @@ def commands(trouble):
 
 
 @pytest.fixture(scope="module")
-def running(sluice):
+def running(sluice, curl):
     """A gateway before a simulated coordinator, and what the commands are told about it."""
     import gateway
 

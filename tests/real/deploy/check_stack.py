@@ -122,7 +122,8 @@ def test_the_grace_period_is_longer_than_the_drain(everything):
 def test_prometheus_is_started_as_its_configuration_needs(everything):
     words = everything["prometheus"]["command"]
     for flag in (
-        "--storage.tsdb.retention.time=30d", "--web.enable-lifecycle", "--web.enable-remote-write-receiver", "--enable-feature=exemplar-storage",
+        "--storage.tsdb.retention.time=30d", "--web.enable-lifecycle", "--web.enable-remote-write-receiver",
+        "--enable-feature=exemplar-storage",
     ):
         assert flag in words
     assert any(mount["target"] == "/etc/prometheus/alerts" for mount in everything["prometheus"]["volumes"])
@@ -187,7 +188,8 @@ def test_the_gateway_knows_its_neighbours(everything):
     config = yaml.safe_load((DEPLOY / "compose/sluice.yaml").read_text())
     hosts = re.findall(r"http://([\w-]+):", str(config))
     assert {"alloy", "trino-a", "trino-b", "resumer"} == set(hosts) <= set(everything)
-    trino = dict(line.split("=", 1) for line in (DEPLOY / "compose/trino/config.properties").read_text().splitlines() if "=" in line and line[0] != "#")
+    properties = (DEPLOY / "compose/trino/config.properties").read_text().splitlines()
+    trino = dict(line.split("=", 1) for line in properties if "=" in line and line[0] != "#")
     assert trino["http-server.process-forwarded"] == trino["tracing.enabled"] == "true"
     assert trino["otel.exporter.endpoint"] == config["telemetry"]["otlpEndpoint"] == "http://alloy:4317"
 

@@ -53,7 +53,8 @@ def program_of(board):
     """A dashboard as declarations, one for each part that has a type."""
     panels = board["panels"]
     told = [HEAD, imports()]
-    told.append(f"const board: Plain<Omit<Dashboard, 'panels'>> = {literal({key: value for key, value in board.items() if key != 'panels'})};")
+    around = {key: value for key, value in board.items() if key != "panels"}
+    told.append(f"const board: Plain<Omit<Dashboard, 'panels'>> = {literal(around)};")
     for panel in panels:
         kind = "RowPanel" if panel["type"] == "row" else "Inner"
         told.append(f"const panel_{panel['id']}: Plain<{kind}> = {literal(panel)};")
@@ -82,8 +83,10 @@ def compiled(folder, programs, place):
     for name, text in programs.items():
         (place / f"{name}.ts").write_text(text)
     (place / "node_modules").symlink_to(folder / "node_modules")
-    options = {"strict": True, "noEmit": True, "skipLibCheck": True, "moduleResolution": "node", "module": "esnext", "target": "es2022", "types": []}
-    (place / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": [f"{name}.ts" for name in programs]}))
+    options = {"strict": True, "noEmit": True, "skipLibCheck": True, "types": []}
+    options |= {"moduleResolution": "node", "module": "esnext", "target": "es2022"}
+    files = [f"{name}.ts" for name in programs]
+    (place / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
     compiler = folder / "node_modules/typescript/bin/tsc"
     try:
         node.run(["node", str(compiler), "--project", str(place)], folder)

@@ -53,6 +53,12 @@ def crds():
 
 
 @pytest.fixture(scope="session")
+def curl():
+    """Installs it where it is missing."""
+    installed(tools.curl)
+
+
+@pytest.fixture(scope="session")
 def sluice():
     """The gateway's binary."""
     return installed(tools.sluice)

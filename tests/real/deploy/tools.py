@@ -13,9 +13,10 @@ import golang
 import node
 import yaml
 from cache import REPOSITORY, Missing
+from debian import install
 from prometheus import program
 
-__all__ = ["compose", "crds", "grafana_types", "hadolint", "program", "run", "sluice"]
+__all__ = ["compose", "crds", "curl", "grafana_types", "hadolint", "program", "run", "sluice"]
 
 HERE = Path(__file__).resolve().parent
 # Modules that carry the definitions of custom resources, with the checksums that Go's database has for them.
@@ -53,6 +54,12 @@ def run(*words, folder=REPOSITORY, environment=None, limit=120):
 def hadolint():
     """The linter of Dockerfiles lies beside this Python."""
     return Path(sys.executable).parent / "hadolint"
+
+
+def curl():
+    """What the page of operations has people type."""
+    if not shutil.which("curl") and not (install("curl") and shutil.which("curl")):
+        raise Missing("curl is missing (Debian: curl): install it")
 
 
 def grafana_types():
