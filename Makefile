@@ -14,7 +14,7 @@ PYTHON ?= python3
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## Everything: Rust tests, conformance, real clients on real Trinos, a real Kubernetes (fetches what it needs)
+test: ## Everything: Rust tests, conformance, real clients, Trinos, Kubernetes, Prometheus, Jaeger (fetches what it needs)
 	@$(PYTHON) tests/real/suite.py
 
 check: ## The inner loop, cargo only: format, lints, Rust tests
@@ -52,7 +52,7 @@ bench: ## Speed beside other proxies, and instruction counts (fetches haproxy, n
 demo: ## The main job on simulated backends, until Ctrl-C
 	cargo run --locked --release -- demo
 
-peers: ## Fetch and build the real Trinos and Kubernetes now instead of at the first `make test`
+peers: ## Fetch and build all real peers (Trino, Kubernetes, Prometheus, Jaeger) now instead of at the first `make test`
 	$(PYTHON) tests/real/fixture install
 
 clean-cache: ## Forget what was fetched or built for the tests

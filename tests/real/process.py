@@ -8,7 +8,6 @@ import wire
 
 # Seconds for a program to answer; all take under one on an idle machine.
 START_LIMIT = 60
-STOP_LIMIT = 10
 ATTEMPTS = 3
 
 
@@ -49,14 +48,6 @@ class Process:
         """Ends it as a crash would."""
         self._process.kill()
         self._process.wait()
-
-    def stop(self):
-        """Ends it as it would like to be ended, for as long as that is bearable."""
-        self._process.terminate()
-        try:
-            self._process.wait(STOP_LIMIT)
-        except subprocess.TimeoutExpired:
-            self.kill()
 
 
 def on_free_ports(count, begin):

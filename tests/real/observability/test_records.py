@@ -22,12 +22,28 @@ def schema(name):
 
 def mistakes(lines, name):
     """What is wrong with the lines, in few words, each mistake once."""
-    reader = Draft202012Validator(schema(name))
+    readers = {}
     found = {}
     for line in lines:
-        for error in reader.iter_errors(line):
-            found.setdefault((line.get("event"), error.message[:200]), line)
+        event = line.get("event")
+        if event not in readers:
+            readers[event] = Draft202012Validator(schema_of(event, name))
+        for error in readers[event].iter_errors(line):
+            found.setdefault((event, error.message[:200]), line)
     return [f"{event}: {message}\n  {json.dumps(line)[:600]}" for (event, message), line in found.items()]
+
+
+def schema_of(event, name):
+    """The schema without what it says of other events alone: the same for lines of this one, and some twenty times as fast."""
+    whole = schema(name)
+    clauses = whole.pop("allOf", [])
+    return {**whole, "allOf": [clause for clause in clauses if is_about(clause, event)]}
+
+
+def is_about(clause, event):
+    """Whether a clause can say something of that event."""
+    named = clause.get("if", {}).get("properties", {}).get("event", {})
+    return named.get("const", event) == event
 
 
 def test_obs_l1_every_log_line_is_as_its_schema_says(calm):
