@@ -112,6 +112,7 @@ fn table() -> Table {
         user: None,
         traceparent: None,
         span: None,
+        origin: Default::default(),
     };
     let backend = BackendName::parse("backend").unwrap();
     let group = GroupName::parse("group").unwrap();

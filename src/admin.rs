@@ -32,7 +32,7 @@ use crate::{
     events::Events,
     lifecycle::Lifecycle,
     metrics::{Living, Metrics},
-    queries::{Rooms, Table},
+    queries::{Chronicle, Rooms, Table},
     snapshot::Current,
     telemetry::logs::Logs,
 };
@@ -71,6 +71,8 @@ pub struct Operated {
     pub table: Arc<Table>,
     /// Statements that wait.
     pub rooms: Arc<Rooms>,
+    /// Queries that ended lately.
+    pub chronicle: Arc<Chronicle>,
     /// What happened lately.
     pub events: Events,
     /// Where reloads are asked for.

@@ -13,8 +13,8 @@ use crate::{
     admin::{self, ConfigStatus, Operated, Seen, listener::Limits},
     backends,
     config::{
-        Loaded,
-        model::Config,
+        self, Loaded,
+        model::{Config, OnFull},
         watch::{Poke, Watcher},
     },
     events::{Event, Events},
@@ -22,10 +22,13 @@ use crate::{
     living::Alive,
     metrics::{EventName, Metrics, MetricsError},
     proxy::{Shared, plane, plane::Plane, port},
-    queries::{Ledger, reaper},
+    queries::{Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
     snapshot::Demand,
-    telemetry::logs::Logs,
+    telemetry::{
+        audit::{Audit, Options, Tail, Unwritable},
+        logs::Logs,
+    },
 };
 
 mod spans;
@@ -55,6 +58,9 @@ pub enum StartError {
     /// The way to the collector of spans is not one, as the key or variable that it names says.
     #[error("cannot export spans: {0}")]
     Spans(String),
+    /// The audit cannot be kept.
+    #[error(transparent)]
+    Audit(#[from] Unwritable),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -84,6 +90,8 @@ pub struct App {
     tasks: TaskTracker,
     cancel: CancellationToken,
     poke: Option<Poke>,
+    /// Waits for the last records.
+    audit: Option<Tail>,
 }
 
 struct Ports {
@@ -118,6 +126,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     config_part.done();
     let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
     let shared = Arc::new(Shared { traces, ..shared });
+    let audit = audit(&shared, &config.audit)?;
     let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
     let addresses = Addresses {
@@ -147,6 +156,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         logs: logs.clone(),
         table: Arc::clone(&shared.table),
         rooms: Arc::clone(&shared.rooms),
+        chronicle: Arc::clone(&shared.chronicle),
         events: events.clone(),
         reload: reloads.clone(),
     };
@@ -174,7 +184,19 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     tasks.spawn(Reloading { config, control, status, logs }.run(watcher, read, cancel.clone()));
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
-    Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke })
+    Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })
+}
+
+/// Begins the audit, if the configuration wants one.
+fn audit(shared: &Shared, wanted: &config::model::Audit) -> Result<Option<Tail>, Unwritable> {
+    let Some(path) = wanted.path.clone() else { return Ok(None) };
+    let block = wanted.on_full == OnFull::Block;
+    let options = Options { path, queue: wanted.queue, block, fsync: wanted.fsync };
+    let tally = AuditCounts::of(&shared.metrics);
+    let part = shared.lifecycle.part(Check::Audit, "file");
+    let (audit, tail) = Audit::start(&options, Box::new(tally), part)?;
+    shared.chronicle.audit_to(audit, wanted.query_text, crate::telemetry::instance().into());
+    Ok(Some(tail))
 }
 
 /// Ends the waiting in the middle of the drain's wait: until then a backend may come, and after it each client hears
@@ -237,7 +259,7 @@ fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
 impl App {
     /// Runs until a signal has led it out; returns when nothing of it is left.
     pub async fn run(self, signals: Signals) {
-        let Self { shared, lifecycle, plane, tasks, cancel, poke, .. } = self;
+        let Self { shared, lifecycle, plane, tasks, cancel, poke, audit, .. } = self;
         let left = plane.leave(lifecycle.clone());
         let (done, finished) = tokio::sync::oneshot::channel();
         tasks.spawn(async move {
@@ -248,6 +270,7 @@ impl App {
             if let Some(poke) = &poke {
                 poke.reload();
             }
+            shared.chronicle.reopen();
         };
         let timing = || {
             let drain = shared.current.load().config.drain.clone();
@@ -261,6 +284,8 @@ impl App {
         tasks.close();
         tasks.wait().await;
         shared.traces.flush().await;
+        // Blocks for a moment; nobody is served any more.
+        drop(audit);
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
-    queries::{Bindings, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
+    queries::{Bindings, Chronicle, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
     snapshot::Current,
     telemetry::traces::Traces,
 };
@@ -69,6 +69,8 @@ pub struct Shared {
     pub sessions: Arc<Sessions>,
     /// CALLs that Sluice answers by itself.
     pub(crate) calls: waiting::kill::Calls,
+    /// Stories of queries that ended.
+    pub chronicle: Arc<Chronicle>,
     /// What is told.
     pub metrics: Arc<Metrics>,
     /// The way of spans to their collector; off unless the assembly says otherwise.
@@ -116,6 +118,7 @@ impl Shared {
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,
             heard: std::sync::OnceLock::new(),
+            chronicle: Arc::default(),
             instance: instance(),
             started: tokio::time::Instant::now(),
         }

@@ -1,8 +1,9 @@
-//! What is told of the gateway's work: logs line by line, spans, and the trace context that joins both with those of
-//! clients and coordinators.
+//! What is told of the gateway's work: logs line by line, the audit, spans, and the trace context that joins them with
+//! those of clients and coordinators.
 //!
 //! Without an endpoint for spans nothing here opens a connection or changes a header that a client sent.
 
+pub mod audit;
 pub mod context;
 pub mod logs;
 pub mod traces;

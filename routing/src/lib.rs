@@ -86,5 +86,5 @@ pub use self::{
     queue::Queue,
     release::Ramp,
     rules::{Condition, Field, Rule},
-    sql::{StatementKind, kill_message, kill_query, kind, kind_of},
+    sql::{StatementKind, kill_message, kill_query, kind, kind_of, mask},
 };

@@ -7,10 +7,12 @@
 mod kill;
 mod kind;
 mod lexer;
+mod mask;
 
 pub use self::{
     kill::{kill_message, kill_query},
     kind::{StatementKind, kind, kind_of},
+    mask::mask,
 };
 
 /// The bytes of a statement that are looked at: its kind shows at the beginning, and a long list must cost nothing.

@@ -22,6 +22,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("metrics.bind", old.metrics.bind != new.metrics.bind),
         ("health.bind", old.health.bind != new.health.bind),
         ("admin.bind", old.admin.bind != new.admin.bind),
+        ("audit", old.audit != new.audit),
         ("store", kind(&old.store) != kind(&new.store)),
     ];
     let changed = changed.into_iter().chain(exported(&old.telemetry, &new.telemetry));

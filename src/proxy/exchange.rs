@@ -22,13 +22,28 @@ use sluice_routing::BackendName;
 use tokio::time::Instant;
 
 use crate::{
-    config::model::AccessLog,
     metrics::{Answered, GroupMetrics, Metrics, Open, Operation, Unavailable},
     proxy::{deadlines::Stage, spans::Spans},
     snapshot::Snapshot,
     telemetry::context::{RequestId, TraceContext},
     trino::client_base::ClientBase,
 };
+
+pub(crate) mod learned;
+
+use learned::Learned;
+
+/// A line about a request, with its context.
+macro_rules! line {
+    ($level:ident, $exchange:expr, target: $target:literal, $($rest:tt)+) => {
+        tracing::$level!(
+            target: $target, trace_id = $exchange.trace.trace_id(), span_id = $exchange.trace.span_id(),
+            trace_flags = $exchange.trace.trace_flags(), traceparent = $exchange.trace.traceparent(),
+            request_id = $exchange.request_id.as_str(), $($rest)+
+        )
+    };
+}
+pub(crate) use line;
 
 /// What nginx calls a request whose client left before its answer ended; such a request counts with it.
 const CLIENT_LEFT: u16 = 499;
@@ -56,6 +71,8 @@ pub(crate) struct Exchange {
     pub(crate) spans: Spans,
     /// Whether it would read a refusal as JSON.
     pub(crate) wants_json: bool,
+    /// Whom it was about, for its line in the log.
+    pub(crate) learned: Learned,
     /// Closed when the answer ends.
     pub(crate) account: Account,
 }
@@ -70,6 +87,7 @@ pub(crate) struct Account {
     reason: OnceLock<Unavailable>,
     started: Instant,
     upstream_micros: AtomicU64,
+    bytes_out: AtomicU64,
     status: AtomicU16,
     ended: AtomicBool,
     gone: AtomicBool,
@@ -92,6 +110,7 @@ impl Account {
             reason: OnceLock::new(),
             started: Instant::now(),
             upstream_micros: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
             status: AtomicU16::new(CLIENT_LEFT),
             ended: AtomicBool::new(false),
             gone: AtomicBool::new(false),
@@ -132,8 +151,17 @@ impl Account {
     /// The head of the answer goes out now.
     fn answered(&self, status: u16) {
         self.status.store(status, Ordering::Relaxed);
-        let upstream = Duration::from_micros(self.upstream_micros.load(Ordering::Relaxed));
-        self.metrics.overhead(self.label(), self.started.elapsed().saturating_sub(upstream));
+        self.metrics.overhead(self.label(), self.started.elapsed().saturating_sub(self.upstream()));
+    }
+
+    /// Time that backends took.
+    fn upstream(&self) -> Duration {
+        Duration::from_micros(self.upstream_micros.load(Ordering::Relaxed))
+    }
+
+    /// Bytes of the answer's body that went to the client.
+    pub(crate) fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Ordering::Relaxed)
     }
 
     /// The group that it is for, once that is known.
@@ -180,30 +208,6 @@ impl Drop for Exchange {
 }
 
 impl Exchange {
-    /// The access log (observability.md 4): statements, and whatever went wrong; polls that succeeded on demand.
-    fn tell(&self, status: u16, took: Duration) {
-        let is_quiet = match self.snapshot.config.log.access {
-            AccessLog::Off => return,
-            AccessLog::All => false,
-            AccessLog::Statements => {
-                status < 400 && self.account.label() != Operation::StatementSubmit
-            }
-        };
-        let (operation, method) = (self.account.label().as_str(), self.account.method.as_str());
-        let upstream_ms = self.account.upstream_micros.load(Ordering::Relaxed) / 1000;
-        let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        macro_rules! line {
-            ($level:ident) => {
-                tracing::$level!(
-                    target: "sluice::access", event = "request_completed", operation, method, status_code = status,
-                    duration_ms, upstream_ms, client_ip = %self.client, trace_id = self.trace.trace_id(),
-                    traceparent = self.trace.traceparent(), request_id = self.request_id.as_str(), "request completed"
-                )
-            };
-        }
-        if is_quiet { line!(debug) } else { line!(info) }
-    }
-
     /// The trace that polls without one of their own continue; none where no backend was told of any.
     pub(crate) fn trace_of_query(&self) -> Option<http::HeaderValue> {
         self.trace.header().filter(|_| self.adds_trace || self.came_with_trace)
@@ -217,7 +221,7 @@ impl Exchange {
     ) -> http::Response<Body> {
         self.account.answered(answer.status().as_u16());
         answer.map(|body| {
-            let accounted = Accounted { body, exchange: self, stage };
+            let accounted = Accounted { body, exchange: self, stage, bytes: 0 };
             accounted.note_end();
             Body::new(accounted)
         })
@@ -229,6 +233,8 @@ struct Accounted {
     body: Body,
     exchange: Arc<Exchange>,
     stage: Arc<Stage>,
+    /// That went through here.
+    bytes: u64,
 }
 
 impl Accounted {
@@ -251,7 +257,8 @@ impl http_body::Body for Accounted {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
-                self.exchange.spans.sent(frame);
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
                 self.note_end();
             }
             // A broken answer counts with the status that its head had: that is what the client saw.
@@ -275,6 +282,7 @@ impl http_body::Body for Accounted {
 
 impl Drop for Accounted {
     fn drop(&mut self) {
+        self.exchange.account.bytes_out.store(self.bytes, Ordering::Relaxed);
         self.stage.idle();
     }
 }

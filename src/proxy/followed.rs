@@ -22,11 +22,11 @@ use crate::{
     proxy::{
         answers,
         core::Core,
-        exchange::Exchange,
+        exchange::{Exchange, line},
         forward::{self, Page, Plan},
         headers::clean_request,
         owner::{self, Owner},
-        page::{Lens, PageBody},
+        page::{Counts, Lens, PageBody},
         resend, unavailable,
         upstream::Failure,
         waiting,
@@ -148,15 +148,17 @@ async fn follow(
     loop {
         match followed.owner(&core) {
             Owner::Known(backend, query) => {
-                core.shared.metrics.route_lookup(if query.is_some() {
-                    Lookup::Hit
-                } else {
-                    Lookup::Fallback
-                });
+                match &query {
+                    Some(query) => {
+                        exchange.learned.query(query);
+                        core.shared.metrics.route_lookup(Lookup::Hit);
+                    }
+                    None => fell_back(&core, &exchange, id, Some(&backend)),
+                }
                 return ask(&core, &exchange, &backend, query, &followed).await;
             }
             Owner::OneOf(backends) => {
-                core.shared.metrics.route_lookup(Lookup::Fallback);
+                fell_back(&core, &exchange, id, None);
                 let found = seek::among(&core, &exchange, backends, &followed);
                 if let Ok(Some(answer)) = timeout_at(deadline, found).await {
                     return answer;
@@ -173,6 +175,15 @@ async fn follow(
         }
         sleep(PAUSE).await;
     }
+}
+
+/// The table does not know the query; the marker, its coordinator or a search leads to its owner.
+fn fell_back(core: &Core, exchange: &Exchange, id: QueryId, backend: Option<&Backend>) {
+    core.shared.metrics.route_lookup(Lookup::Fallback);
+    line!(
+        warn, exchange, target: "sluice::proxy", event = "route_lookup_fallback", query_id = id.as_str(),
+        backend = backend.map(|backend| backend.name.as_ref()), "owner of a query is not in the table"
+    );
 }
 
 impl Followed {
@@ -419,7 +430,8 @@ async fn deliver(
     };
     let watch =
         Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), Arc::clone(backend), subject);
-    let page = PageBody::new(body, lens, watch, held).gathered().await;
+    let counts = Counts::of(exchange, &core.shared.chronicle, &parts.headers);
+    let page = PageBody::new(body, lens, watch, held, counts).gathered().await;
     Response::from_parts(parts, Body::new(page))
 }
 

@@ -20,7 +20,7 @@ use crate::{
     proxy::{
         answers,
         core::Core,
-        exchange::Exchange,
+        exchange::{Exchange, line},
         unavailable,
         upstream::{Failure, Upstream},
     },
@@ -180,6 +180,7 @@ pub(crate) async fn send(
     mut request: Request<Body>,
     within: std::time::Duration,
 ) -> Result<Response<Incoming>, Failure> {
+    exchange.learned.backend(&backend.name);
     let is_statement = request.method() == Method::POST;
     let told = exchange.spans.attempt(exchange, backend, &mut request);
     let started = Instant::now();
@@ -199,9 +200,9 @@ pub(crate) async fn send(
             if is_statement || kind != UpstreamError::Timeout {
                 passive::failed(backend, kind);
             }
-            tracing::warn!(
-                event = "upstream_error", backend = backend.name.as_ref(), error_type = kind.as_str(),
-                trace_id = exchange.trace.trace_id(), error = %Chain(failure), "backend did not answer"
+            line!(
+                warn, exchange, target: "sluice::proxy", event = "upstream_error", routing_group = backend.group.as_ref(),
+                backend = backend.name.as_ref(), error_type = kind.as_str(), error = %Chain(failure), "backend did not answer"
             );
         }
     }

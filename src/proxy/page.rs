@@ -18,10 +18,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::{
-    proxy::watch::Watch,
+    proxy::{exchange::Exchange, watch::Watch},
+    queries::Chronicle,
     trino::{
         head::Head,
-        page::Reader,
+        page::{Reader, RowCounter},
         patch::{Patch, Patcher},
     },
 };
@@ -85,6 +86,28 @@ impl Lens {
     }
 }
 
+/// Rows and bytes of a page, for its query.
+#[derive(Debug)]
+pub(crate) struct Counts(RowCounter);
+
+impl Counts {
+    /// Of a page with these headers; `None` where nobody wants to know.
+    pub(crate) fn of(
+        exchange: &Exchange,
+        chronicle: &Chronicle,
+        headers: &HeaderMap,
+    ) -> Option<Box<Self>> {
+        let encoding = || headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let is_wanted = chronicle.audits() || exchange.snapshot.config.queries.count_rows;
+        is_wanted.then(|| Box::new(Self(RowCounter::new(encoding()))))
+    }
+
+    fn take(&mut self, chunk: &Bytes, watch: &mut Watch) {
+        let rows = self.0.feed(chunk);
+        watch.counted(chunk.len(), rows, self.0.is_lost());
+    }
+}
+
 /// So much of a page is gathered before it is passed on. What the coordinator sends comes chunk by chunk through
 /// another task; written one by one, each would cost a system call and a packet of its own.
 const ENOUGH: usize = 64 * 1024;
@@ -99,6 +122,8 @@ pub(crate) struct PageBody {
     lens: Lens,
     watch: Watch,
     ready: VecDeque<Bytes>,
+    /// What is counted of the page, where that is wanted.
+    counts: Option<Box<Counts>>,
     /// Bytes in `ready`.
     held: usize,
     /// Whether what is in `ready` is being passed on; nothing is added to it then.
@@ -111,8 +136,15 @@ pub(crate) struct PageBody {
 
 impl PageBody {
     /// A page of which `held` has already been taken from the backend.
-    pub(crate) fn new(inner: Incoming, lens: Lens, watch: Watch, held: Vec<Bytes>) -> Self {
+    pub(crate) fn new(
+        inner: Incoming,
+        lens: Lens,
+        watch: Watch,
+        held: Vec<Bytes>,
+        counts: Option<Box<Counts>>,
+    ) -> Self {
         let mut body = Self {
+            counts,
             inner,
             lens,
             watch,
@@ -188,6 +220,9 @@ impl PageBody {
     }
 
     fn take(&mut self, chunk: Bytes) {
+        if let Some(counts) = &mut self.counts {
+            counts.take(&chunk, &mut self.watch);
+        }
         self.lens.pass(chunk, &mut self.ready);
         self.count();
         self.watch.read(self.lens.head());

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::{
     proxy::{
         core::Core,
-        exchange::Exchange,
+        exchange::{Exchange, line},
         statement::{self, Chosen, Place},
     },
     queries::{Query, query::Statement},
@@ -144,12 +144,9 @@ async fn send(
     place: Place,
     why: &'static str,
 ) -> Option<Response> {
-    tracing::info!(
-        event = "upstream_retry",
-        backend = query.backend.as_ref(),
-        query_id = query.id.as_str(),
-        trace_id = exchange.trace.trace_id(),
-        "{why}"
+    line!(
+        info, exchange, target: "sluice::proxy", event = "upstream_retry", routing_group = query.group.as_ref(),
+        backend = query.backend.as_ref(), query_id = query.id.as_str(), attempt = 1, "{why}"
     );
     let (about, lease) = (query.about.clone(), query.take_lease());
     let instead_of = Some((Arc::clone(query), place));

@@ -20,7 +20,7 @@ use crate::{
     proxy::{
         answers,
         core::Core,
-        exchange::{Account, Exchange},
+        exchange::{Account, Exchange, learned::Learned},
         followed, oauth2, one_way,
         spans::{self, Opened},
         spooled, statement, ui, unavailable, waiting,
@@ -198,6 +198,7 @@ pub(crate) fn open(
         came_with_trace,
         spans,
         wants_json: unavailable::wants_json(headers),
+        learned: Learned::default(),
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
         base,
         marker,

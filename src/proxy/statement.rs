@@ -16,11 +16,11 @@ use sluice_routing::{QueryId, StatementKind};
 use tokio::time::Instant;
 
 use crate::{
-    metrics::{ErrorKind, Lookup, Operation, QueryStatus, Retry, Step},
+    metrics::{ErrorKind, Lookup, Operation, Retry, Step},
     proxy::{
         answers,
         core::Core,
-        exchange::Exchange,
+        exchange::{Exchange, line},
         forward::{self, Plan},
         headers::clean_request,
         owner,
@@ -31,6 +31,7 @@ use crate::{
     queries::{
         Lease, Query,
         query::{About, Statement},
+        story::End,
     },
 };
 
@@ -57,7 +58,11 @@ pub(crate) async fn submit(
     let most = exchange.snapshot.config.data.max_statement_bytes.get();
     let body = match collect(body, most, exchange.snapshot.config.data.header_timeout.get()).await {
         Ok(body) => body,
-        Err(refused) => return refused.answer(&core, &exchange),
+        Err(refused) => {
+            let answer = refused.answer(&core, &exchange);
+            let asked = Asked::read(&core, &exchange, &parts.headers, &Bytes::new());
+            return rejected(&core, &exchange, &asked, answer);
+        }
     };
     clean_request(&mut parts.headers);
     let asked = read(&core, &exchange, &parts.headers, &body);
@@ -67,10 +72,22 @@ pub(crate) async fn submit(
     dispatch(core, exchange, parts.headers, body, &asked).await
 }
 
+/// Tells of a statement that no group has taken, and gives its answer.
+pub(crate) fn rejected(
+    core: &Core,
+    exchange: &Exchange,
+    asked: &Asked,
+    answer: Response,
+) -> Response {
+    let about = sending::about_with(exchange, core.shared.metrics.unknown(), asked);
+    about.tell(&End::rejected(answer.status().as_u16(), None), true);
+    answer
+}
+
 /// Takes the statement apart, and notes who sent it.
 fn read(core: &Core, exchange: &Exchange, headers: &HeaderMap, body: &Bytes) -> Asked {
     let began = Instant::now();
-    let asked = Asked::read(exchange, headers, body);
+    let asked = Asked::read(core, exchange, headers, body);
     let now = Instant::now();
     core.shared.metrics.step(Step::Classify, now - began);
     if asked.is_demand() {
@@ -183,7 +200,7 @@ async fn dispatch(
         Choice::Nobody(refusal) | Choice::Refused(refusal) => return *refusal,
     };
     exchange.account.group(&chosen.group.metrics);
-    let lease = asked.is_demand().then(|| accepted(&core, &exchange, &chosen.group, asked));
+    let lease = asked.is_demand().then(|| accepted(&core, &chosen.group, asked));
     let about = about(&exchange, &chosen.group, asked);
     let statement = Arc::new(kept(&core, headers, body, asked));
     forward_statement(core, exchange, chosen, statement, about, lease, None).await
@@ -208,7 +225,9 @@ pub(crate) async fn forward_statement(
     lease: Option<Lease>,
     instead_of: Option<(Arc<Query>, Place)>,
 ) -> Response {
+    let mut attempts = 0_u64;
     loop {
+        attempts += 1;
         let backend = Arc::clone(&chosen.backend);
         if let (Some(lease), Some(load)) = (&lease, chosen.load.take()) {
             lease.place(load);
@@ -219,11 +238,9 @@ pub(crate) async fn forward_statement(
             && chosen.next(&exchange, statement.user.as_deref(), &outcome)
         {
             backend.live.metrics.retried(retry);
-            tracing::info!(
-                event = "upstream_retry",
-                backend = backend.name.as_ref(),
-                trace_id = exchange.trace.trace_id(),
-                "statement is sent again"
+            line!(
+                info, exchange, target: "sluice::proxy", event = "upstream_retry", routing_group = chosen.group.name.as_str(),
+                backend = backend.name.as_ref(), attempt = attempts, reason = retry.as_str(), "statement is sent again"
             );
             if let Some(lease) = &lease {
                 lease.displace();
@@ -252,12 +269,10 @@ pub(crate) async fn forward_statement(
                 Box::pin(waits).await
             }
             Err(failure) => {
-                about.metrics.query_ended(
-                    QueryStatus::Rejected,
-                    about.kind,
-                    about.accepted.elapsed(),
-                );
-                forward::failed(&core, &exchange, &chosen.group.name, &failure)
+                let answer = forward::failed(&core, &exchange, &chosen.group.name, &failure);
+                let end = End::rejected(answer.status().as_u16(), Some("no coordinator answered"));
+                about.tell(&end.by(backend.name.as_ref()), true);
+                answer
             }
         };
     }
@@ -298,14 +313,7 @@ async fn kill(
     exchange.account.group(&chosen.group.metrics);
     let statement =
         Statement { kept: None, body, headers, in_transaction: true, user: asked.user.clone() };
-    let about = About {
-        metrics: Arc::clone(&chosen.group.metrics),
-        kind: StatementKind::Utility,
-        accepted: exchange.account.started(),
-        user: asked.user.as_deref().map(Arc::from),
-        traceparent: exchange.trace_of_query(),
-        span: None,
-    };
+    let about = About { kind: StatementKind::Utility, ..about(&exchange, &chosen.group, asked) };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await
 }
 

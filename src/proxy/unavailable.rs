@@ -14,7 +14,7 @@ use http::{HeaderMap, header::ACCEPT};
 use crate::{
     config::model::Contract,
     metrics::Unavailable,
-    proxy::exchange::Exchange,
+    proxy::exchange::{Exchange, line},
     snapshot::{Group, GroupWake},
 };
 
@@ -43,12 +43,9 @@ pub(crate) fn answer(exchange: &Exchange, group: &str, reason: Unavailable, why:
         trace_id: exchange.trace.trace_id(),
     };
     exchange.account.unavailable(reason);
-    tracing::warn!(
-        event = "capacity_absent",
-        routing_group = group,
-        reason = reason.as_str(),
-        retry_after_s = refusal.retry_after,
-        trace_id = refusal.trace_id,
+    line!(
+        warn, exchange, target: "sluice::proxy", event = "capacity_absent", routing_group = group, reason = reason.as_str(),
+        retry_after_s = refusal.retry_after, operation = exchange.account.label().as_str(), client_ip = %exchange.client,
         "no capacity for a request"
     );
     refusal.answer(contract(known), exchange.wants_json)

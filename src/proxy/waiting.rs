@@ -9,13 +9,13 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use sluice_routing::{Decision, Outcome, Refusal};
 use tokio::time::Instant;
 
 use crate::{
     config::model::ColdStartMode,
-    metrics::{ErrorKind, QueryStatus, ResumeOutcome, RoutingError, Unavailable},
+    metrics::{ErrorKind, ResumeOutcome, RoutingError, Unavailable},
     proxy::{
         core::Core,
         exchange::Exchange,
@@ -25,6 +25,7 @@ use crate::{
     queries::{
         FIRST_TOKEN, GaveUp, Guest, Lease, Turn, Waiting, Why,
         query::{About, Statement},
+        story::End,
     },
     snapshot::Group,
     telemetry::{
@@ -57,7 +58,7 @@ pub(crate) async fn submit(
     asked: &Asked,
 ) -> Response {
     exchange.account.group(&group.metrics);
-    let lease = sending::accepted(&core, &exchange, &group, asked);
+    let lease = sending::accepted(&core, &group, asked);
     let about = sending::about(&exchange, &group, asked);
     let statement = sending::kept(&core, headers, body, asked);
     queue(core, exchange, group, Guest { about, statement: Arc::new(statement), lease }).await
@@ -72,15 +73,18 @@ pub(crate) fn not_waited_for(
     asked: &Asked,
 ) -> Response {
     exchange.account.group(&group.metrics);
-    if !asked.has_text() {
-        return error::empty_statement().map(Body::new);
-    }
-    if asked.transaction.is_some() {
+    let answer = if !asked.has_text() {
+        error::empty_statement().map(Body::new)
+    } else if asked.transaction.is_some() {
         core.shared.metrics.error(ErrorKind::Capacity, exchange.account.label());
         let words = "the coordinator of this transaction is not running";
-        return unavailable::answer(exchange, group.name.as_str(), Unavailable::NoBackend, words);
-    }
-    error::nobody_named().map(Body::new)
+        unavailable::answer(exchange, group.name.as_str(), Unavailable::NoBackend, words)
+    } else {
+        error::nobody_named().map(Body::new)
+    };
+    let about = sending::about(exchange, group, asked);
+    about.tell(&End::rejected(answer.status().as_u16(), None), true);
+    answer
 }
 
 /// Answers a statement whose group has no capacity, and to which none is coming.
@@ -101,6 +105,8 @@ pub(crate) fn nobody_comes(
         Some((reason, words)) => (*reason, &**words),
         None => why_nobody(&decision.outcome),
     };
+    let end = End::rejected(StatusCode::SERVICE_UNAVAILABLE.as_u16(), Some(words));
+    sending::about(exchange, group, asked).tell(&end, true);
     turned_away(core, exchange, group, reason, words)
 }
 
@@ -134,13 +140,14 @@ pub(crate) async fn queue(
         Ok(waiting) => waiting,
         Err(refused) => {
             let (reason, words) = (refused.full.reason(), refused.full.words());
-            ended(&refused.guest.about, refused.guest.lease);
+            ended(&refused.guest.about, refused.guest.lease, words);
             return turned_away(&core, &exchange, &group, reason, words);
         }
     };
     if !has_ready(&group) {
         wake(&core, &group, &waiting.about);
     }
+    exchange.learned.waiting(&waiting);
     let held = Held(Some(Arc::clone(&waiting)));
     let until = held_until(&exchange, &group);
     match pursue(&core, &exchange, &waiting, until, None).await {
@@ -278,13 +285,13 @@ fn because(core: &Core, group: &Group, span: Option<&QuerySpan>, context: TraceC
 /// Mode `reject`: the backend is woken, the client comes again.
 fn reject(core: &Core, exchange: &Exchange, group: &Group, guest: Guest) -> Response {
     wake(core, group, &guest.about);
-    ended(&guest.about, guest.lease);
     let words = "no running coordinator, and one is being woken";
+    ended(&guest.about, guest.lease, words);
     turned_away(core, exchange, group, Unavailable::Resuming, words)
 }
 
-fn ended(about: &About, lease: Lease) {
-    about.metrics.query_ended(QueryStatus::Rejected, about.kind, about.accepted.elapsed());
+fn ended(about: &About, lease: Lease, words: &str) {
+    about.tell(&End::rejected(StatusCode::SERVICE_UNAVAILABLE.as_u16(), Some(words)), true);
     about.metrics.held(ResumeOutcome::Rejected, about.accepted.elapsed());
     drop(lease);
 }

@@ -5,16 +5,21 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sluice_routing::{GroupName, QueryId};
 use tokio::time::Instant;
 
 use crate::{
     backends::passive,
     metrics::{ErrorKind, QueryEvent, UpstreamError},
-    proxy::{Shared, exchange::Exchange},
+    proxy::{
+        Shared,
+        exchange::{Exchange, line},
+    },
     queries::{
         Ending, Lease, Pass, Query,
         query::{About, Statement, Streaming},
+        story::{Came, Origin, Place, Said, Untold},
     },
     snapshot::Backend,
     trino::head::{Head, Verdict},
@@ -34,6 +39,15 @@ pub(crate) struct Watch {
     next_noted: bool,
     state_noted: bool,
     ended: bool,
+    uncounted: Counted,
+}
+
+/// What came of a page and is not put down yet.
+#[derive(Debug, Default)]
+struct Counted {
+    bytes: usize,
+    rows: u64,
+    lost: bool,
 }
 
 /// Whose page it is.
@@ -86,6 +100,23 @@ impl Watch {
             next_noted: false,
             state_noted: false,
             ended: false,
+            uncounted: Counted::default(),
+        }
+    }
+
+    /// More of the page has come, with so many rows; said before [`Watch::read`] hears what that means.
+    pub(crate) fn counted(&mut self, bytes: usize, rows: u64, lost: bool) {
+        self.uncounted.bytes = self.uncounted.bytes.saturating_add(bytes);
+        self.uncounted.rows = self.uncounted.rows.saturating_add(rows);
+        self.uncounted.lost |= lost;
+    }
+
+    /// Puts what was counted down to the query, once it is known.
+    fn put_down(&mut self) {
+        let Subject::Known(query, _) = &self.subject else { return };
+        let Counted { bytes, rows, lost } = std::mem::take(&mut self.uncounted);
+        if bytes > 0 {
+            query.counted(u64::try_from(bytes).unwrap_or(u64::MAX), rows, lost);
         }
     }
 
@@ -94,6 +125,7 @@ impl Watch {
         if matches!(self.subject, Subject::New(_) | Subject::Stranger) {
             self.appear(head);
         }
+        self.put_down();
         let Subject::Known(query, _) = &self.subject else { return };
         if let Some(span) = query.about.span.as_ref().filter(|_| head.has_data) {
             span.note("first_row");
@@ -131,9 +163,10 @@ impl Watch {
     pub(crate) fn broken(&mut self, past_next_uri: bool, error: &hyper::Error) {
         self.backend.live.metrics.failed(UpstreamError::Body);
         self.shared.metrics.error(ErrorKind::UpstreamBody, self.exchange.account.label());
-        tracing::warn!(
-            event = "upstream_error", backend = self.backend.name.as_ref(), error_type = UpstreamError::Body.as_str(),
-            trace_id = self.exchange.trace.trace_id(), %error, "backend broke off in the middle of an answer"
+        line!(
+            warn, self.exchange, target: "sluice::proxy", event = "upstream_error", routing_group = self.backend.group.as_ref(),
+            backend = self.backend.name.as_ref(), error_type = UpstreamError::Body.as_str(), %error,
+            "backend broke off in the middle of an answer"
         );
         self.left(past_next_uri);
     }
@@ -167,6 +200,7 @@ impl Watch {
                 return;
             }
         };
+        self.exchange.learned.query(&query);
         let streaming = query.streams();
         self.subject = Subject::Known(query, streaming);
     }
@@ -194,22 +228,45 @@ impl Watch {
 
     /// Rule L13: without a store, an id made before this process' first minute ended is taken to be ours.
     fn adopt(&self, id: QueryId) -> Arc<Query> {
-        let about = About {
+        let mut about = About {
             metrics: self.shared.metrics.group(self.backend.group.as_ref()),
             kind: sluice_routing::StatementKind::Other,
             accepted: Instant::now(),
             user: None,
             traceparent: None,
             span: None,
+            origin: Untold::default(),
         };
         let ours = id.minted_at().is_none_or(|made| made < self.shared.adopts_until);
         let lease = ours.then(|| self.shared.ledger.open(&self.backend.group));
         if let Some(lease) = &lease {
             lease.place(self.backend.live.load.take());
+            about.origin = Untold::of(self.origin_of_stranger());
         }
         let query =
             Query::new(id, self.backend.name.clone(), self.backend.group.clone(), about, lease);
         self.shared.table.insert(query)
+    }
+}
+
+impl Watch {
+    /// Of its POST nothing is known: its story begins with this request.
+    fn origin_of_stranger(&self) -> Arc<Origin> {
+        let came = Came {
+            trace: self.exchange.trace,
+            request_id: self.exchange.request_id.clone(),
+            client: self.exchange.client,
+            count_rows: self.exchange.snapshot.config.queries.count_rows,
+        };
+        let chronicle = Arc::clone(&self.shared.chronicle);
+        let origin = Origin::new(chronicle, came, &Said::default(), &Bytes::new());
+        let group = self.exchange.snapshot.group(&self.backend.group);
+        origin.placed(|| Place {
+            group: self.backend.group.as_str().into(),
+            namespace: group.map_or_else(|| "".into(), |group| Arc::clone(&group.namespace)),
+            xtrinode: group.map_or_else(|| "".into(), |group| Arc::clone(&group.xtrinode)),
+        });
+        Arc::new(origin)
     }
 }
 
@@ -218,10 +275,6 @@ impl Shared {
     fn waited(&self, pass: Pass, query: &Query) {
         let waiting = &pass.waiting;
         query.about.metrics.query_event(QueryEvent::Resumed);
-        if let Some(span) = &query.about.span {
-            let waited = i64::try_from(waiting.waited().as_millis()).unwrap_or(i64::MAX);
-            span.set("gateway.resume.waited_ms", waited);
-        }
         // Before it is known that it became a query: who asks for it from then on must find the way.
         if waiting.has_page() {
             self.table.alias(waiting.id, waiting.slug.as_str(), query.id);

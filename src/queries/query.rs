@@ -17,8 +17,12 @@ use sluice_routing::{BackendName, GroupName, QueryId, StatementKind};
 use tokio::time::Instant;
 
 use crate::{
-    metrics::{GroupMetrics, QueryError, QueryEvent, QueryStatus},
-    queries::{Kept, Lease, span},
+    metrics::{GroupMetrics, QueryEvent, QueryStatus},
+    queries::{
+        Kept, Lease,
+        ledger::RESUMING,
+        story::{End, Untold},
+    },
     telemetry::traces::query::QuerySpan,
     trino::head::{PageError, State},
 };
@@ -42,6 +46,7 @@ pub struct Query {
     polls: AtomicU32,
     spooled: AtomicBool,
     running: AtomicBool,
+    unqueued: AtomicBool,
     successor: OnceLock<QueryId>,
     entrance: OnceLock<Box<str>>,
 }
@@ -61,6 +66,8 @@ pub struct About {
     pub traceparent: Option<HeaderValue>,
     /// What a collector is told of it; absent unless its trace is exported.
     pub span: Option<Arc<QuerySpan>>,
+    /// What else is known of it, until its end is told.
+    pub origin: Untold,
 }
 
 /// A statement as the client sent it, kept while it may be sent again (promise 7).
@@ -123,6 +130,7 @@ impl Query {
             polls: AtomicU32::new(0),
             spooled: AtomicBool::new(false),
             running: AtomicBool::new(false),
+            unqueued: AtomicBool::new(false),
             successor: OnceLock::new(),
             entrance: OnceLock::new(),
         }
@@ -139,6 +147,13 @@ impl Query {
             && let Some(lease) = lease.as_ref()
         {
             lease.set_state(state);
+        }
+        if !matches!(state, State::Queued | State::WaitingForResources)
+            && !self.unqueued.load(Ordering::Relaxed)
+            && !self.unqueued.swap(true, Ordering::Relaxed)
+            && let Some(origin) = self.about.origin.get()
+        {
+            origin.left_queue(self.about.accepted);
         }
         if state == State::Running && !self.running.swap(true, Ordering::Relaxed) {
             self.about.metrics.query_event(QueryEvent::Running);
@@ -179,21 +194,32 @@ impl Query {
     /// Ends it; only the first call finds the lease and counts. Says whether this was the call.
     pub fn end(&self, ending: &Ending) -> bool {
         self.forget_statement();
-        let Some(lease) = self.lease.lock().ok().and_then(|mut lease| lease.take()) else {
-            return false;
-        };
+        let lease = self.lease.lock().ok().and_then(|mut lease| lease.take());
+        let counts = lease.is_some();
+        let state = lease.as_ref().map(Lease::state).filter(|state| *state != RESUMING);
         drop(lease);
-        self.touch();
-        let (status, error) = outcome(ending);
-        if let Some(error) = error {
-            self.about.metrics.query_error(QueryError::parse(error.kind.as_str()));
+        if counts {
+            self.touch();
         }
-        let took = self.about.accepted.elapsed();
-        self.about.metrics.query_ended(status, self.about.kind, took);
-        self.about.metrics.query_event(QueryEvent::Completed);
-        tell(self, status, error, took);
-        span::end(self, status, error);
-        true
+        let (status, error) = outcome(ending);
+        let end = End {
+            id: Some(self.id),
+            backend: Some(self.backend.as_ref()),
+            status,
+            http_status: Some(200),
+            trino_state: match ending {
+                Ending::Page(None) => Some("FINISHED"),
+                Ending::Page(Some(_)) => Some("FAILED"),
+                _ => state,
+            },
+            error: error.map(|error| (error.name.as_str(), error.kind.as_str())),
+            reason: None,
+        };
+        // What was no demand (a CALL of kill_query) is told too, and counts nowhere.
+        if counts || self.about.origin.get().is_some() {
+            self.about.tell(&end, counts);
+        }
+        counts
     }
 
     /// Keeps the statement as long as it may be sent again.
@@ -245,6 +271,7 @@ impl Query {
 
     /// Takes the lease out without ending the query: it goes on under another id.
     pub fn take_lease(&self) -> Option<Lease> {
+        self.about.origin.take();
         self.lease.lock().ok().and_then(|mut lease| lease.take())
     }
 
@@ -262,6 +289,17 @@ impl Query {
     /// The path of its first `nextUri`, if it took the place of another query.
     pub fn entrance(&self) -> Option<&str> {
         self.entrance.get().map(|path| &**path)
+    }
+
+    /// So much of its pages went out; `lost`: nobody knows how many rows there were.
+    pub fn counted(&self, bytes: u64, rows: u64, lost: bool) {
+        self.about.metrics.rows(rows);
+        let Some(origin) = self.about.origin.get() else { return };
+        origin.bytes(bytes);
+        origin.rows(rows);
+        if lost {
+            origin.rows_unknown();
+        }
     }
 
     /// Whether its answers carry spooled segments.
@@ -300,34 +338,6 @@ fn outcome(ending: &Ending) -> (QueryStatus, Option<&PageError>) {
         Ending::Page(Some(error)) => (QueryStatus::Error, Some(error)),
         Ending::Canceled => (QueryStatus::Canceled, None),
         Ending::Gone | Ending::Abandoned | Ending::Lost => (QueryStatus::Abandoned, None),
-    }
-}
-
-fn tell(query: &Query, status: QueryStatus, error: Option<&PageError>, took: Duration) {
-    let (query_id, routing_group, backend) =
-        (query.id.as_str(), query.group.as_ref(), query.backend.as_ref());
-    let statement_type = query.about.kind.as_str();
-    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let user = query.about.user.as_deref();
-    let traceparent = query.about.traceparent.as_ref().and_then(|value| value.to_str().ok());
-    let trace_id = traceparent.and_then(|value| value.get(3..35));
-    match (status, error) {
-        (QueryStatus::Error, Some(error)) => tracing::warn!(
-            target: "sluice::query", event = "query_failed", query_id, routing_group, backend, statement_type, user, trace_id, traceparent, duration_ms,
-            error_name = %error.name, error_type = error.kind.as_str(), "Query failed"
-        ),
-        (QueryStatus::Canceled, _) => tracing::info!(
-            target: "sluice::query", event = "query_canceled", query_id, routing_group, backend, statement_type, user, trace_id, traceparent, duration_ms,
-            "Query canceled"
-        ),
-        (QueryStatus::Abandoned, _) => tracing::warn!(
-            target: "sluice::query", event = "query_abandoned", query_id, routing_group, backend, statement_type, user, trace_id, traceparent, duration_ms,
-            "Query abandoned"
-        ),
-        _ => tracing::info!(
-            target: "sluice::query", event = "query_completed", query_id, routing_group, backend, statement_type, user, trace_id, traceparent, duration_ms,
-            "Query executed"
-        ),
     }
 }
 

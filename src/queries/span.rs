@@ -1,25 +1,31 @@
 //! What a collector is told of a query that has ended, or of a statement that never became one.
 
 use super::{
-    Waiting,
-    query::{About, Query},
+    query::About,
+    story::{End, Origin},
 };
-use crate::{metrics::QueryStatus, trino::head::PageError};
+use crate::metrics::QueryStatus;
 
 /// Ends the span of a query, if it has one.
-pub(super) fn end(query: &Query, status: QueryStatus, error: Option<&PageError>) {
-    tell(&query.about, query.id.as_str(), status, error.map(|error| error.name.as_str()));
-}
-
-/// Ends the span of a statement that has waited in vain.
-pub(super) fn gave_up(waiting: &Waiting, status: QueryStatus) {
-    tell(&waiting.about, waiting.id.as_str(), status, None);
-}
-
-fn tell(about: &About, id: &str, status: QueryStatus, error: Option<&str>) {
+pub(super) fn end(about: &About, end: &End<'_>, origin: Option<&Origin>) {
     let Some(span) = &about.span else { return };
-    span.set("trino.query_id", id.to_owned());
-    let (state, failure) = match status {
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    if let Some(id) = end.id {
+        span.set("trino.query_id", id.as_str().to_owned());
+    }
+    if let Some(origin) = origin {
+        if let Some(rows) = origin.rows_so_far() {
+            span.set("gateway.rows", number(rows));
+        }
+        if origin.resume_wait_ms() > 0 {
+            span.set("gateway.resume.waited_ms", number(origin.resume_wait_ms()));
+        }
+        if let Some(text) = origin.shown.as_ref().filter(|_| span.captures().query_text) {
+            span.set("db.query.text", text.to_string());
+        }
+    }
+    let error = end.error.map(|(name, _)| name);
+    let (state, failure) = match end.status {
         QueryStatus::Ok => ("FINISHED", None),
         QueryStatus::Error => ("FAILED", Some(error.unwrap_or("UNKNOWN"))),
         QueryStatus::Canceled => ("CANCELED", None),

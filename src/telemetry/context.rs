@@ -193,7 +193,8 @@ impl RequestId {
         self.0.clone()
     }
 
-    fn is_harmless(id: &[u8]) -> bool {
+    /// Whether it may be taken over into logs: `[A-Za-z0-9._:-]{1,128}`.
+    pub fn is_harmless(id: &[u8]) -> bool {
         let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"._:-".contains(byte);
         (1..=Self::LONGEST).contains(&id.len()) && id.iter().all(allowed)
     }

@@ -13,6 +13,7 @@ mod words;
 
 use sluice_routing::ids::QueryId;
 
+pub(crate) use skip::take_text;
 pub(crate) use slot::Slot;
 pub(crate) use text::{escape, unescape};
 pub(crate) use walk::Event;

@@ -18,6 +18,7 @@ names! {
     X_TRINO_USER = "x-trino-user";
     X_TRINO_ORIGINAL_USER = "x-trino-original-user";
     X_TRINO_SOURCE = "x-trino-source";
+    X_TRINO_TRACE_TOKEN = "x-trino-trace-token";
     X_TRINO_CATALOG = "x-trino-catalog";
     X_TRINO_SCHEMA = "x-trino-schema";
     X_TRINO_CLIENT_TAGS = "x-trino-client-tags";
@@ -30,6 +31,7 @@ names! {
     X_PRESTO_USER = "x-presto-user";
     X_PRESTO_ORIGINAL_USER = "x-presto-original-user";
     X_PRESTO_SOURCE = "x-presto-source";
+    X_PRESTO_TRACE_TOKEN = "x-presto-trace-token";
     X_PRESTO_CATALOG = "x-presto-catalog";
     X_PRESTO_SCHEMA = "x-presto-schema";
     X_PRESTO_CLIENT_TAGS = "x-presto-client-tags";

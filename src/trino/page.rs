@@ -6,6 +6,9 @@
 
 mod gzip;
 mod inflate;
+mod rows;
+
+pub use rows::RowCounter;
 
 use crate::trino::head::{Head, Scanner};
 use inflate::Inflate;

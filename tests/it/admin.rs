@@ -128,7 +128,17 @@ async fn start(token: Option<&str>) -> Gateway {
     };
     let rooms = Rooms::new(current.clone(), ledger, ReplicaMark::draw());
     let (table, logs) = (Arc::default(), Logs::detached());
-    let operated = Operated { metrics, current, control, logs, table, rooms, events, reload };
+    let operated = Operated {
+        metrics,
+        current,
+        control,
+        logs,
+        table,
+        rooms,
+        chronicle: Arc::default(),
+        events,
+        reload,
+    };
     Gateway {
         metrics: serve(admin::metrics(seen.clone()), &stop).await,
         health: serve(admin::health(seen), &stop).await,

@@ -166,6 +166,8 @@ async fn a_second_signal_ends_at_once() {
 pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) data: std::net::SocketAddr,
+    /// The line that names every address.
+    pub(crate) started: String,
     pub(crate) lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
     _folder: tempfile::TempDir,
 }
@@ -185,15 +187,32 @@ impl Process {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut data = None;
+        let (mut data, mut started) = (None, String::new());
         while data.is_none() {
             let line = lines.next_line().await.unwrap().expect("it starts");
             if line.contains("gateway_started") {
                 let at = line.find("data=").expect("its address") + 5;
                 data = line[at..].split([' ', '"']).next().and_then(|addr| addr.parse().ok());
+                started = line;
             }
         }
-        Self { child, data: data.unwrap(), lines, _folder: folder }
+        Self { child, data: data.unwrap(), started, lines, _folder: folder }
+    }
+
+    /// The URL of another listener, by the name of its key.
+    pub(crate) fn url(&self, listener: &str) -> String {
+        let from = self.started.split(&format!(" {listener}=")).nth(1).expect("its address");
+        format!("http://{}", from.split([' ', '"']).next().unwrap())
+    }
+
+    /// Ends it and gives all it has said since.
+    pub(crate) async fn log(mut self) -> Vec<String> {
+        self.signal("-TERM").await;
+        let mut log = Vec::new();
+        while let Some(line) = self.lines.next_line().await.unwrap() {
+            log.push(line);
+        }
+        log
     }
 
     pub(crate) async fn signal(&self, name: &str) {

@@ -13,6 +13,7 @@
 
 mod admin;
 mod architecture;
+mod chronicle;
 mod cold_start;
 mod commands;
 mod conformance;

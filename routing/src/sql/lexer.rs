@@ -43,6 +43,25 @@ impl<'a> Lexer<'a> {
         Self { rest: sql }
     }
 
+    /// What has not been read.
+    pub(super) fn rest(&self) -> &'a str {
+        self.rest
+    }
+
+    /// Passes over white space and comments, and says whether there were any.
+    pub(super) fn blanks(&mut self) -> bool {
+        let before = self.rest.len();
+        self.skip_blanks();
+        self.rest.len() < before
+    }
+
+    /// Passes over what stands between two marks, of which `from` begins with the first; to the end if there is no
+    /// second one.
+    pub(super) fn pass_behind(&mut self, mark: &str, from: &'a str) {
+        let inside = from.get(mark.len()..).unwrap_or_default();
+        self.rest = inside.split_once(mark).map_or("", |(_, after)| after);
+    }
+
     fn skip_blanks(&mut self) {
         loop {
             self.rest = self.rest.trim_start();

@@ -127,7 +127,7 @@ impl From<OtlpProtocol> for Protocol {
 }
 
 /// The record of who asked what: one line for each query that ended and each statement that was refused.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct Audit {
     /// The file; unset: no audit.

@@ -1,21 +1,27 @@
 //! What a statement's headers and text say: the facts that rules read, and what makes it more than a statement.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use sluice_routing::{Facts, Headers, QueryId, StatementKind, kill_message, kill_query, kind_of};
 
 use crate::{
-    proxy::exchange::Exchange,
+    proxy::{core::Core, exchange::Exchange},
+    queries::story::{Came, Origin, Said},
     snapshot::Group,
     trino::headers::{
         X_PRESTO_CATALOG, X_PRESTO_CLIENT_TAGS, X_PRESTO_ORIGINAL_USER,
-        X_PRESTO_PREPARED_STATEMENT, X_PRESTO_SCHEMA, X_PRESTO_SOURCE, X_PRESTO_TRANSACTION_ID,
-        X_PRESTO_USER, X_TRINO_CATALOG, X_TRINO_CLIENT_TAGS, X_TRINO_ORIGINAL_USER,
-        X_TRINO_PREPARED_STATEMENT, X_TRINO_SCHEMA, X_TRINO_SOURCE, X_TRINO_TRANSACTION_ID,
-        X_TRINO_USER,
+        X_PRESTO_PREPARED_STATEMENT, X_PRESTO_SCHEMA, X_PRESTO_SOURCE, X_PRESTO_TRACE_TOKEN,
+        X_PRESTO_TRANSACTION_ID, X_PRESTO_USER, X_TRINO_CATALOG, X_TRINO_CLIENT_TAGS,
+        X_TRINO_ORIGINAL_USER, X_TRINO_PREPARED_STATEMENT, X_TRINO_SCHEMA, X_TRINO_SOURCE,
+        X_TRINO_TRACE_TOKEN, X_TRINO_TRANSACTION_ID, X_TRINO_USER,
     },
 };
+
+/// Names a client's session, of whatever kind.
+const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
 
 /// The text is looked at only so far: kinds and calls stand at the beginning.
 const LOOKED_AT: usize = 64 * 1024;
@@ -33,6 +39,8 @@ pub(crate) struct Asked {
     pub(crate) kill_message: Option<String>,
     /// The transaction it belongs to.
     pub(crate) transaction: Option<String>,
+    /// What will be told of it.
+    pub(crate) origin: Arc<Origin>,
     host: Option<String>,
     has_text: bool,
     names_somebody: bool,
@@ -45,14 +53,37 @@ pub(crate) fn source(headers: &HeaderMap) -> Option<&str> {
 
 impl Asked {
     /// Reads headers and text.
-    pub(crate) fn read(exchange: &Exchange, headers: &HeaderMap, body: &Bytes) -> Self {
+    pub(crate) fn read(
+        core: &Core,
+        exchange: &Exchange,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Self {
         let text = beginning(body);
         let catalog = first(headers, [X_TRINO_CATALOG, X_PRESTO_CATALOG]);
         let schema = first(headers, [X_TRINO_SCHEMA, X_PRESTO_SCHEMA]);
         let kills = kill_query(text, catalog, schema);
+        let user = user(headers);
+        let said = Said {
+            user: user.as_deref(),
+            session: headers.get(X_SESSION_ID).and_then(|id| id.to_str().ok()),
+            source: first(headers, [X_TRINO_SOURCE, X_PRESTO_SOURCE]),
+            catalog,
+            schema,
+            trace_token: first(headers, [X_TRINO_TRACE_TOKEN, X_PRESTO_TRACE_TOKEN]),
+        };
+        let came = Came {
+            trace: exchange.trace,
+            request_id: exchange.request_id.clone(),
+            client: exchange.client,
+            count_rows: exchange.snapshot.config.queries.count_rows,
+        };
+        let chronicle = Arc::clone(&core.shared.chronicle);
+        let origin = Arc::new(Origin::new(chronicle, came, &said, body));
+        exchange.learned.statement(&origin);
         Self {
+            origin,
             kill_message: kills.and_then(|_| kill_message(text, catalog, schema)),
-            user: user(headers),
             kind: kind_of(text, |name| prepared(headers, name)),
             kills,
             transaction: first(headers, [X_TRINO_TRANSACTION_ID, X_PRESTO_TRANSACTION_ID])
@@ -60,7 +91,8 @@ impl Asked {
                 .map(str::to_owned),
             host: Some(host_of(&exchange.base.authority)),
             has_text: body.iter().any(|byte| !byte.is_ascii_whitespace()),
-            names_somebody: user(headers).is_some() || headers.contains_key(AUTHORIZATION),
+            names_somebody: user.is_some() || headers.contains_key(AUTHORIZATION),
+            user,
         }
     }
 

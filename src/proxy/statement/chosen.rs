@@ -13,9 +13,12 @@ use crate::{
     proxy::{
         answers,
         core::Core,
-        exchange::Exchange,
+        exchange::{Exchange, line},
         forward::Plan,
-        statement::asked::{Asked, Lines},
+        statement::{
+            asked::{Asked, Lines},
+            rejected,
+        },
         upstream::Failure,
         waiting,
     },
@@ -86,14 +89,14 @@ fn chosen(core: &Core, exchange: &Exchange, headers: &HeaderMap, asked: &Asked) 
         let placed = match placed {
             Outcome::Forward(placed) if goes_past(core, group, asked) => placed,
             Outcome::Forward(_) | Outcome::Wake => {
-                told(&decision, group, exchange);
+                told(&decision, group, exchange, asked);
                 return Choice::Wait(Arc::clone(group));
             }
             Outcome::Refuse(_) => return refused(core, exchange, &decision, asked),
         };
         let Some(backend) = group.members.get(placed.member) else { break };
         if let Some(load) = backend.live.load.try_take(placed.seen) {
-            told(&decision, group, exchange);
+            told(&decision, group, exchange, asked);
             return Choice::Go(Chosen {
                 group: Arc::clone(group),
                 backend: Arc::clone(backend),
@@ -106,7 +109,7 @@ fn chosen(core: &Core, exchange: &Exchange, headers: &HeaderMap, asked: &Asked) 
     }
     // Contended beyond reason: take what is decided now without insisting on the load that was seen.
     let decision = decided(exchange, headers, asked);
-    first_best(exchange, &decision)
+    first_best(exchange, &decision, asked)
         .map_or_else(|| refused(core, exchange, &decision, asked), Choice::Go)
 }
 
@@ -127,13 +130,13 @@ fn decided(exchange: &Exchange, headers: &HeaderMap, asked: &Asked) -> Decision 
     decision
 }
 
-fn first_best(exchange: &Exchange, decision: &Decision) -> Option<Chosen> {
+fn first_best(exchange: &Exchange, decision: &Decision, asked: &Asked) -> Option<Chosen> {
     let (Some(index), Outcome::Forward(placed)) = (decision.group, &decision.outcome) else {
         return None;
     };
     let group = exchange.snapshot.groups.get(index)?;
     let backend = group.members.get(placed.member)?;
-    told(decision, group, exchange);
+    told(decision, group, exchange, asked);
     Some(Chosen {
         group: Arc::clone(group),
         backend: Arc::clone(backend),
@@ -144,8 +147,10 @@ fn first_best(exchange: &Exchange, decision: &Decision) -> Option<Chosen> {
     })
 }
 
-fn told(decision: &Decision, group: &Group, exchange: &Exchange) {
-    group.metrics.decided(decision.why.claimed_by.label(&exchange.snapshot.rules));
+fn told(decision: &Decision, group: &Group, exchange: &Exchange, asked: &Asked) {
+    let rule = decision.why.claimed_by.label(&exchange.snapshot.rules);
+    asked.origin.claimed(rule);
+    group.metrics.decided(rule);
 }
 
 impl Chosen {
@@ -227,6 +232,7 @@ fn removed(core: &Core, backend: &Arc<Backend>) -> Arc<Group> {
 
 fn refused(core: &Core, exchange: &Exchange, decision: &Decision, asked: &Asked) -> Choice {
     let group = decision.group.and_then(|index| exchange.snapshot.groups.get(index));
+    asked.origin.claimed(decision.why.claimed_by.label(&exchange.snapshot.rules));
     if let Some(group) = group {
         exchange.account.group(&group.metrics);
     }
@@ -244,7 +250,13 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision, asked: &Asked)
                 }
                 _ => decision.why.to_string(),
             };
-            Choice::Refused(Box::new(answers::text(StatusCode::NOT_FOUND, &words)))
+            line!(
+                warn, exchange, target: "sluice::proxy", event = "no_route", reason = "no_match", user = asked.user.as_deref(),
+                source = asked.origin.source.as_deref(), client_ip = %exchange.client, statement_type = asked.kind.as_str(),
+                "no routing group takes a statement"
+            );
+            let answer = answers::text(StatusCode::NOT_FOUND, &words);
+            Choice::Refused(Box::new(rejected(core, exchange, asked, answer)))
         }
     }
 }

@@ -11,43 +11,56 @@ use hyper::body::Incoming;
 
 use super::asked::Asked;
 use crate::{
-    metrics::{QueryEvent, QueryStatus},
+    metrics::{GroupMetrics, QueryEvent},
     proxy::{
         core::Core,
         exchange::Exchange,
         forward::{self, Page, Plan},
-        page::{Lens, PageBody},
+        page::{Counts, Lens, PageBody},
         upstream::Failure,
         watch::{Newcomer, Subject, Watch},
     },
     queries::{
         Lease,
         query::{About, Statement},
+        story::{End, Origin, Place, Untold, submitted},
     },
     snapshot::{Backend, Group},
 };
 
 /// Counts an accepted statement from now on (rule L1).
-pub(crate) fn accepted(core: &Core, exchange: &Exchange, group: &Group, asked: &Asked) -> Lease {
+pub(crate) fn accepted(core: &Core, group: &Group, asked: &Asked) -> Lease {
     group.metrics.query_event(QueryEvent::Submitted);
-    tracing::info!(
-        target: "sluice::query", event = "query_submitted", routing_group = group.name.as_str(),
-        user = asked.user.as_deref(), statement_type = asked.kind.as_str(), trace_id = exchange.trace.trace_id(),
-        traceparent = exchange.trace.traceparent(), request_id = exchange.request_id.as_str(), "Query submitted"
-    );
+    placed(&asked.origin, group);
+    submitted(&asked.origin, asked.user.as_deref(), asked.kind);
     core.shared.ledger.open(&group.name)
 }
 
 /// What is remembered of a statement's POST.
 pub(crate) fn about(exchange: &Exchange, group: &Group, asked: &Asked) -> About {
+    placed(&asked.origin, group);
+    about_with(exchange, Arc::clone(&group.metrics), asked)
+}
+
+/// The same of one that belongs to no group.
+pub(crate) fn about_with(exchange: &Exchange, metrics: Arc<GroupMetrics>, asked: &Asked) -> About {
     About {
-        metrics: Arc::clone(&group.metrics),
+        metrics,
         kind: asked.kind,
         accepted: exchange.account.started(),
         user: asked.user.as_deref().map(Arc::from),
         traceparent: exchange.trace_of_query(),
         span: exchange.spans.query(exchange, asked),
+        origin: Untold::of(Arc::clone(&asked.origin)),
     }
+}
+
+fn placed(origin: &Origin, group: &Group) {
+    origin.placed(|| Place {
+        group: group.name.as_str().into(),
+        namespace: Arc::clone(&group.namespace),
+        xtrinode: Arc::clone(&group.xtrinode),
+    });
 }
 
 /// The statement as it may be sent.
@@ -114,8 +127,8 @@ pub(crate) async fn deliver(
 ) -> Response {
     if answer.status() != StatusCode::OK {
         // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
-        let about = &newcomer.about;
-        about.metrics.query_ended(QueryStatus::Rejected, about.kind, about.accepted.elapsed());
+        let end = End::rejected(answer.status().as_u16(), None).by(backend.name.as_ref());
+        newcomer.about.tell(&end, true);
         drop(newcomer);
         return refused_by(core, &exchange, &backend, (plan, answer));
     }
@@ -126,8 +139,9 @@ pub(crate) async fn deliver(
     if lens.changes_length() {
         parts.headers.remove(http::header::CONTENT_LENGTH);
     }
+    let counts = Counts::of(&exchange, &core.shared.chronicle, &parts.headers);
     let subject = Subject::New(Box::new(newcomer));
     let watch = Watch::new(Arc::clone(&core.shared), exchange, backend, subject);
-    let page = PageBody::new(body, lens, watch, Vec::new()).gathered().await;
+    let page = PageBody::new(body, lens, watch, Vec::new(), counts).gathered().await;
     Response::from_parts(parts, Body::new(page))
 }

@@ -11,13 +11,14 @@ use sluice_routing::GroupName;
 use tokio::time::Instant;
 
 use crate::{
-    metrics::{ColdStartPhase, QueryStatus, Retry},
+    metrics::{ColdStartPhase, Retry},
     proxy::{
         core::Core, exchange::Exchange, statement::sending, upstream::Failure, watch::Newcomer,
     },
     queries::{
         Lease, Pass,
         query::{About, Statement},
+        story::End,
     },
     snapshot::Backend,
 };
@@ -75,8 +76,8 @@ pub(super) async fn hand_over(
         match answer.status() {
             StatusCode::UNAUTHORIZED if pass.waiting.has_page() => pass.unauthorised(lease),
             _ => {
-                let took = about.accepted.elapsed();
-                about.metrics.query_ended(QueryStatus::Rejected, about.kind, took);
+                let end = End::rejected(answer.status().as_u16(), None).by(backend.name.as_ref());
+                about.tell(&End { id: pass.waiting.known_id(), ..end }, true);
                 drop(lease);
                 pass.refused();
             }

@@ -49,6 +49,7 @@ pub(crate) async fn statement(
         );
     };
     exchange.account.group(&waiting.about.metrics);
+    exchange.learned.waiting(&waiting);
     let asked =
         token_of(&waiting, request.uri().path()).filter(|asked| waiting.takes_token(*asked));
     let Some(asked) = asked else { return Found::Answer(answers::not_found()) };

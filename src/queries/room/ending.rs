@@ -6,9 +6,14 @@ use sluice_routing::QueryId;
 
 use super::Waiting;
 use crate::{
-    metrics::{QueryEvent, QueryStatus, ResumeOutcome, Unavailable},
-    queries::span,
+    metrics::{QueryStatus, ResumeOutcome, Unavailable},
+    queries::story::End,
 };
+
+/// What its client was answered with: pages, nothing since it left, or a refusal.
+const OK: u16 = 200;
+const CLIENT_LEFT: u16 = 499;
+const UNAVAILABLE: u16 = 503;
 
 /// What a waiting statement came to.
 #[derive(Clone, Debug)]
@@ -97,42 +102,33 @@ impl Outcome {
         if let Some(held) = held {
             metrics.held(outcome, held);
         }
-        if let Self::GaveUp(gave_up) = self {
-            span::gave_up(waiting, gave_up.why.status());
+        if let Some(origin) = waiting.about.origin.get() {
+            origin.waited(waiting.waited());
         }
         match self {
-            // The proxy has passed the coordinator's answer on, and counts it there.
-            Self::Became(_) | Self::GaveUp(GaveUp { why: Why::Refused, .. }) => {}
+            // The proxy has passed the coordinator's answer on, and tells the rest of the story.
+            Self::Became(_) | Self::GaveUp(GaveUp { why: Why::Refused, .. }) => {
+                waiting.about.origin.take();
+            }
             Self::GaveUp(gave_up) => tell_of(waiting, gave_up),
         }
     }
 }
 
 fn tell_of(waiting: &Waiting, gave_up: &GaveUp) {
-    let about = &waiting.about;
-    let (status, took) = (gave_up.why.status(), about.accepted.elapsed());
-    about.metrics.query_ended(status, about.kind, took);
-    if status != QueryStatus::Rejected {
-        about.metrics.query_event(QueryEvent::Completed);
-    }
-    let (query_id, routing_group) = (waiting.id.as_str(), waiting.group.as_str());
-    let (statement_type, user) = (about.kind.as_str(), about.user.as_deref());
-    let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    let traceparent = about.traceparent.as_ref().and_then(|value| value.to_str().ok());
-    let trace_id = traceparent.and_then(|value| value.get(3..35));
-    let reason = &*gave_up.words;
-    match status {
-        QueryStatus::Canceled => tracing::info!(
-            target: "sluice::query", event = "query_canceled", query_id, routing_group, statement_type, user, trace_id, traceparent, duration_ms,
-            reason, "Query canceled while it waited"
-        ),
-        QueryStatus::Abandoned => tracing::warn!(
-            target: "sluice::query", event = "query_abandoned", query_id, routing_group, statement_type, user, trace_id, traceparent, duration_ms,
-            reason, "Query abandoned while it waited"
-        ),
-        _ => tracing::warn!(
-            target: "sluice::query", event = "query_failed", query_id, routing_group, statement_type, user, trace_id, traceparent, duration_ms,
-            reason, "Query waited in vain"
-        ),
-    }
+    let status = gave_up.why.status();
+    let end = End {
+        id: waiting.known_id(),
+        backend: None,
+        status,
+        http_status: Some(match status {
+            _ if waiting.has_page() => OK,
+            QueryStatus::Canceled => CLIENT_LEFT,
+            _ => UNAVAILABLE,
+        }),
+        trino_state: None,
+        error: None,
+        reason: Some(&gave_up.words),
+    };
+    waiting.about.tell(&end, true);
 }

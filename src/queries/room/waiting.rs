@@ -175,6 +175,11 @@ impl Waiting {
         }
     }
 
+    /// Its id, if its client knows it.
+    pub fn known_id(&self) -> Option<QueryId> {
+        self.has_page().then_some(self.id)
+    }
+
     /// Whether a page was given out.
     pub fn has_page(&self) -> bool {
         self.has_page.load(Ordering::SeqCst)

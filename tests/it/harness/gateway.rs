@@ -145,6 +145,11 @@ impl Gateway {
         std::fs::write(&self.file, complete(yaml)).expect("the configuration is written");
     }
 
+    /// As the system does.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let _ = self.signals.send(signal);
+    }
+
     /// As SIGTERM does.
     pub(crate) fn terminate(&self) {
         let _ = self.signals.send(Signal::Stop);

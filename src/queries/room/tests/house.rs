@@ -112,6 +112,7 @@ impl House {
             user: Some(user.into()),
             traceparent: None,
             span: None,
+            origin: Default::default(),
         };
         Guest { about, statement: Arc::new(statement), lease: self.ledger.open(&self.group) }
     }
