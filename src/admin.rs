@@ -1,6 +1,7 @@
 //! What operators and machines ask the gateway about itself: the page of metrics, health, status, and commands.
 //!
-//! Three listeners, three routers, one table of routes (`routes`). Metrics and health are open and read only; commands
+//! Four listeners, four routers, one table of routes (`routes`). Metrics, health and profiles (off unless enabled) are
+//! open and read only; commands
 //! need the bearer token, or, where none is configured, a request that cannot have come from afar. All of it runs on
 //! the control runtime, so nothing here ever delays a page of a query.
 
@@ -13,6 +14,7 @@ mod events;
 mod health;
 pub mod listener;
 mod operate;
+mod profiles;
 mod queries;
 mod routes;
 mod scrape;
@@ -25,7 +27,7 @@ use tokio::{sync::mpsc, time::Instant};
 pub use self::{
     auth::Peer,
     config::{ConfigStatus, Reload},
-    routes::{ROUTES, Route, commands, health, metrics},
+    routes::{ROUTES, Route, commands, health, metrics, profiling},
 };
 use crate::{
     backends::Control,

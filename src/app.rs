@@ -21,6 +21,7 @@ use crate::{
     lifecycle::{Check, Lifecycle, Phase, Signals, Timing},
     living::Alive,
     metrics::{EventName, Metrics, MetricsError},
+    profiling::{self, Profiler, WrongVariable},
     proxy::{Shared, plane, plane::Plane, port},
     queries::{Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
@@ -49,6 +50,9 @@ pub enum StartError {
         /// The system's words.
         cause: io::Error,
     },
+    /// The environment contradicts itself.
+    #[error(transparent)]
+    Variable(#[from] WrongVariable),
     /// The metrics contradict each other.
     #[error("cannot set up the metrics: {0}")]
     Metrics(#[from] MetricsError),
@@ -77,6 +81,8 @@ pub struct Addresses {
     pub health: SocketAddr,
     /// Commands.
     pub admin: SocketAddr,
+    /// CPU profiles, where they are enabled.
+    pub profiling: Option<SocketAddr>,
 }
 
 /// A running gateway.
@@ -99,6 +105,7 @@ struct Ports {
     metrics: TcpListener,
     health: TcpListener,
     admin: TcpListener,
+    profiling: Option<TcpListener>,
 }
 
 /// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
@@ -134,6 +141,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         metrics: ports.metrics.local_addr()?,
         health: ports.health.local_addr()?,
         admin: ports.admin.local_addr()?,
+        profiling: ports.profiling.as_ref().map(TcpListener::local_addr).transpose()?,
     };
     let plane = plane::start(ports.data, &shared)?;
     let seen = seen(&shared, &status, &plane);
@@ -166,6 +174,10 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         Limits::default(),
         cancel.clone(),
     ));
+    if let Some(port) = ports.profiling {
+        let router = admin::profiling(Profiler::default());
+        tasks.spawn(admin::listener::serve(port, router, Limits::few(), cancel.clone()));
+    }
     tasks.spawn(reaper::run(
         Arc::clone(&shared.table),
         [Arc::clone(&shared.bindings), Arc::clone(&shared.challenged)],
@@ -222,11 +234,17 @@ async fn tell_drain(lifecycle: Lifecycle, events: Events, cancel: CancellationTo
 async fn bind(config: &Config) -> Result<Ports, StartError> {
     let data = config.data.bind;
     let bound = port::bind(data, config.data.share_port);
+    let set = &config.profiling;
+    let profiles = profiling::address(set.enabled, set.bind, |name| std::env::var(name).ok())?;
     Ok(Ports {
         data: bound.map_err(|cause| StartError::Bind { key: "data.bind", address: data, cause })?,
         metrics: listener("metrics.bind", config.metrics.bind).await?,
         health: listener("health.bind", config.health.bind).await?,
         admin: listener("admin.bind", config.admin.bind).await?,
+        profiling: match profiles {
+            Some(address) => Some(listener("profiling.bind", address).await?),
+            None => None,
+        },
     })
 }
 
@@ -291,7 +309,8 @@ impl App {
 
 impl std::fmt::Display for Addresses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { data, metrics, health, admin } = self;
-        write!(f, "data={data} metrics={metrics} health={health} admin={admin}")
+        let Self { data, metrics, health, admin, profiling } = self;
+        write!(f, "data={data} metrics={metrics} health={health} admin={admin}")?;
+        profiling.map_or(Ok(()), |profiling| write!(f, " profiling={profiling}"))
     }
 }

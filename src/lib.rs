@@ -15,6 +15,7 @@ pub mod events;
 pub mod lifecycle;
 mod living;
 pub mod metrics;
+pub mod profiling;
 pub mod proxy;
 pub mod queries;
 mod reload;

@@ -4,6 +4,7 @@
 //! snapshot; requests load it once and pass the reference down. Only the counters behind `Live` move within it.
 //! It does no I/O and decides nothing: `sluice_routing::decide` does.
 
+mod moment;
 mod wake;
 
 use std::{
@@ -26,6 +27,7 @@ use crate::{
     trino::uris::Capabilities,
 };
 
+pub use self::moment::Moment;
 pub use self::wake::{Demand, GroupLive, GroupWake, WakeState};
 
 /// What clients are told of Trino's version before any coordinator has told its own.
@@ -100,8 +102,8 @@ pub struct Backend {
     pub coordinator: Option<CoordinatorId>,
     /// `nodeVersion.version`.
     pub version: Option<Arc<str>>,
-    /// The last probe's end.
-    pub last_check: Option<SystemTime>,
+    /// Whether a probe of it has ended since it was configured.
+    pub probed: bool,
     /// Whether the file no longer names it, or names another address under its name.
     pub retired: bool,
     /// The name that it bore while the file named it, if another backend bears that name now.
@@ -201,6 +203,8 @@ pub struct Live {
     pub failures: AtomicU32,
     /// Whether its last challenge was one for a browser (OAuth2).
     pub challenges: AtomicBool,
+    /// The last probe's end: no news for requests, so that it moves without a new snapshot.
+    pub last_check: Moment,
     /// What the data plane noticed.
     pub reports: mpsc::UnboundedSender<Report>,
 }
@@ -209,6 +213,11 @@ impl Backend {
     /// Whether its clients cannot name themselves before it has asked them to.
     pub fn asks_by_browser(&self) -> bool {
         self.oauth2 || self.live.challenges.load(Ordering::Relaxed)
+    }
+
+    /// The last probe's end.
+    pub fn last_check(&self) -> Option<SystemTime> {
+        self.live.last_check.get()
     }
 
     /// Whether it takes statements.
@@ -319,7 +328,7 @@ impl Snapshot {
 
     /// Whether every backend has been probed at least once since it was configured.
     pub fn has_heard_all(&self) -> bool {
-        self.backends.values().all(|backend| backend.retired || backend.last_check.is_some())
+        self.backends.values().all(|backend| backend.retired || backend.probed)
     }
 
     /// The version of Trino that clients are told: the configured one, else what the default group runs, else any

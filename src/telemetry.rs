@@ -1,5 +1,5 @@
-//! What is told of the gateway's work: logs line by line, the audit, spans, and the trace context that joins them with
-//! those of clients and coordinators.
+//! What is told of the gateway's work: logs, the audit, spans, and the trace context that joins them with those of
+//! clients and coordinators.
 //!
 //! Without an endpoint for spans nothing here opens a connection or changes a header that a client sent.
 

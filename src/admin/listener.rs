@@ -35,6 +35,13 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// For a listener that one person at a time asks.
+    pub fn few() -> Self {
+        Self { connections: 8, ..Self::default() }
+    }
+}
+
 /// After an accept failed for want of files, trying again at once would only burn a core.
 const BREATH: Duration = Duration::from_millis(100);
 

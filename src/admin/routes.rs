@@ -4,9 +4,12 @@
 use axum::{Router, middleware, routing};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::admin::{
-    Operated, Seen, answer, auth, demand, events, health as healthy, operate, queries, scrape,
-    status,
+use crate::{
+    admin::{
+        Operated, Seen, answer, auth, demand, events, health as healthy, operate, profiles,
+        queries, scrape, status,
+    },
+    profiling::Profiler,
 };
 
 /// One row of the table.
@@ -67,6 +70,13 @@ routes! {
         GET "/api/v1/routing-groups" [200] => status::groups;
         GET "/api/v1/routing-groups/{group}" [200 404] => status::group;
         GET "/api/v1/routing-groups/{group}/demand" [200 404 503] => demand::demand;
+    }
+    profiling open (Profiler) {
+        GET "/debug/pprof/profile" [200 400 409 503] => profiles::profile;
+        GET "/debug/pprof/flamegraph" [200 400 409 503] => profiles::flame_graph;
+        GET "/debug/pprof/heap" [501] => profiles::heap;
+        GET "/debug/pprof/tasks" [501] => profiles::tasks;
+        GET "/debug/pprof/mutex" [501] => profiles::mutex;
     }
     commands operator (Operated) {
         GET "/api/v1/queries" [200 400 401 403] => queries::all;

@@ -211,7 +211,7 @@ fn backend_page(backend: &Backend) -> BackendPage {
         kind: "trino",
         state: backend.state.as_str(),
         circuit: backend.circuit.as_str(),
-        last_check: backend.last_check.and_then(time),
+        last_check: backend.last_check().and_then(time),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ahash::AHashMap;
 use sluice_routing::{
     BackendName, Condition, Field, GroupName, OnEmpty, Rule, RuleSet, Select as RoutingSelect,
 };
@@ -21,6 +22,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) groups: Vec<PlannedGroup>,
+    /// Where each stands in `groups`: each probe looks its group up.
+    places: AHashMap<GroupName, usize>,
     pub(crate) default_group: Option<usize>,
     pub(crate) rules: Arc<RuleSet>,
     /// The rules' names with the group that each leads to.
@@ -83,7 +86,14 @@ impl Plan {
             return Err(problems);
         };
         let remember_for = config.queries.remember_for.get();
-        Ok(Self { groups, default_group, rules: Arc::new(rules), decisions, remember_for })
+        let named = groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at));
+        let places = named.collect();
+        Ok(Self { groups, places, default_group, rules: Arc::new(rules), decisions, remember_for })
+    }
+
+    /// The group of that name.
+    pub(crate) fn group(&self, name: &GroupName) -> Option<&PlannedGroup> {
+        self.groups.get(*self.places.get(name)?)
     }
 }
 

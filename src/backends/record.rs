@@ -3,12 +3,9 @@
 //! A record is a name at an address: the same name at another address is another record, so that queries of the
 //! old process still find it. Only `truth` changes it.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
-    time::SystemTime,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering},
 };
 
 use sluice_routing::{Availability, BackendName, CoordinatorId, GroupName, Load};
@@ -22,8 +19,8 @@ use crate::{
         resume::{idle::Idle, wake::Wake},
     },
     config::model::{Challenge, Resume},
-    metrics::BackendMetrics,
-    snapshot::{Backend, BackendState, Circuit, Live, Mark, Report, Seat, WakeState},
+    metrics::{BackendMetrics, Unavailable},
+    snapshot::{Backend, BackendState, Circuit, Live, Mark, Moment, Report, Seat, WakeState},
     trino::uris::Capabilities,
 };
 
@@ -39,7 +36,8 @@ pub(crate) struct Record {
     pub(crate) starting: bool,
     pub(crate) version: Option<Arc<str>>,
     pub(crate) coordinator: Option<Learned>,
-    pub(crate) last_check: Option<SystemTime>,
+    /// Whether a probe of it has ended.
+    pub(crate) probed: bool,
     pub(crate) retired: Option<Retirement>,
     /// Where it stands between sleep and readiness, if something wakes it.
     pub(crate) wake: Option<Wake>,
@@ -59,6 +57,23 @@ pub(crate) struct Record {
 pub(crate) struct Learned {
     pub(crate) id: CoordinatorId,
     pub(crate) at: Instant,
+}
+
+/// All that a reader of a snapshot can see of a backend and a probe, a call or time may change. What `shown` and the
+/// group's own lines are made of stands here, so that nothing is published unseen and nothing seen goes unpublished.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Face {
+    pub(crate) availability: Availability,
+    state: BackendState,
+    starting: bool,
+    wake: Option<WakeState>,
+    resuming_since: Option<Instant>,
+    failure: Option<(Unavailable, Arc<str>)>,
+    circuit: Circuit,
+    capabilities: Option<Capabilities>,
+    coordinator: Option<CoordinatorId>,
+    version: Option<Arc<str>>,
+    probed: bool,
 }
 
 /// The file no longer names it.
@@ -87,6 +102,7 @@ impl Record {
                 metrics,
                 failures,
                 challenges: AtomicBool::new(false),
+                last_check: Moment::default(),
                 reports,
             }),
             health: Health::default(),
@@ -95,7 +111,7 @@ impl Record {
             starting: false,
             version: None,
             coordinator: None,
-            last_check: None,
+            probed: false,
             retired: None,
             wake: None,
             driven_by: None,
@@ -131,6 +147,7 @@ impl Record {
                 metrics,
                 failures: AtomicU32::new(self.live.failures.load(Ordering::Relaxed)),
                 challenges: AtomicBool::new(self.live.challenges.load(Ordering::Relaxed)),
+                last_check: self.live.last_check.copy(),
                 reports: self.live.reports.clone(),
             });
         }
@@ -190,24 +207,42 @@ impl Record {
         }
     }
 
+    /// What moves of that which requests read.
+    pub(crate) fn face(&self, mark: Mark) -> Face {
+        Face {
+            availability: self.availability(mark),
+            state: self.state(mark),
+            starting: self.starting,
+            wake: self.wake.as_ref().map(Wake::shown),
+            resuming_since: self.wake.as_ref().and_then(Wake::resuming_since),
+            failure: self.wake.as_ref().and_then(Wake::failure),
+            circuit: self.gate.shown(),
+            capabilities: self.capabilities,
+            coordinator: self.coordinator.map(|learned| learned.id),
+            version: self.version.clone(),
+            probed: self.probed,
+        }
+    }
+
     /// What requests read, under the name that requests use.
     pub(crate) fn shown(&self, name: BackendName, mark: Mark) -> Backend {
+        let face = self.face(mark);
         Backend {
             formerly: (name != *self.name()).then(|| self.name().clone()),
             name,
             group: self.group.clone(),
             url: self.planned.url.clone(),
             uris: self.planned.uris,
-            state: self.state(mark),
-            starting: self.starting,
-            wake: self.wake.as_ref().map(Wake::shown),
+            state: face.state,
+            starting: face.starting,
+            wake: face.wake,
             oauth2: self.planned.challenge == Challenge::Oauth2,
             mark,
-            circuit: self.gate.shown(),
-            capabilities: self.capabilities,
-            coordinator: self.coordinator.map(|learned| learned.id),
-            version: self.version.clone(),
-            last_check: self.last_check,
+            circuit: face.circuit,
+            capabilities: face.capabilities,
+            coordinator: face.coordinator,
+            version: face.version,
+            probed: face.probed,
             retired: self.retired.is_some(),
             live: Arc::clone(&self.live),
         }

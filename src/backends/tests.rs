@@ -121,7 +121,23 @@ async fn peers_g7_a_hung_backend_delays_no_other() {
     let stage = Stage::new(config(&health, &[("hung", &hung.url), ("well", &well.url)]));
     stage.until_ready("well").await;
     eventually("probes go on", || well.asked("/v1/info") > 10).await;
-    assert_eq!((hung.asked("/v1/info"), stage.backend("hung").last_check), (1, None));
+    assert_eq!((hung.asked("/v1/info"), stage.backend("hung").last_check()), (1, None));
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn probes_that_say_nothing_new_make_no_snapshot() {
+    let coordinator = Coordinator::start(ready("aaaaa", "1.00m")).await;
+    let stage = Stage::new(config(OFTEN, &[("a", &coordinator.url), ("b", "http://127.0.0.1:1")]));
+    stage.until_ready("a").await;
+    stage.until("b is down", |s| availability(s, "b") == Availability::Unreachable).await;
+    let mut published = stage.current.changed();
+    let (asked, checked) = (coordinator.asked("/v1/info"), stage.backend("a").last_check());
+    eventually("probes go on", || coordinator.asked("/v1/info") > asked + 20).await;
+    assert!(!published.has_changed().unwrap());
+    assert!(stage.backend("a").last_check() > checked, "and their time is told all the same");
+    stage.control.mark("a", Mark::Inactive).await.unwrap();
+    in_time("what is new is published", published.changed()).await.unwrap();
     stage.stop().await;
 }
 
@@ -167,7 +183,7 @@ async fn what_is_no_ready_coordinator_is_unhealthy() {
     ] {
         let coordinator = Coordinator::start(info).await;
         let stage = Stage::new(config(RARELY, &[("a", &coordinator.url)]));
-        stage.until("probed", |s| s.backends["a"].last_check.is_some()).await;
+        stage.until("probed", |s| s.backends["a"].probed).await;
         assert_eq!(stage.availability("a"), Availability::Unreachable);
         stage.stop().await;
     }

@@ -30,7 +30,7 @@ use crate::{
     backends::{
         coordinators::Coordinators,
         plan::{Plan, Tempo},
-        record::Record,
+        record::{Face, Record},
         resume::{driver::Action, wake::CallId},
     },
     config::model::Config,
@@ -161,6 +161,17 @@ impl Truth {
         let load = watched.then(|| now + WATCH_LOAD);
         let rest = self.next_rest(now);
         circuits.chain(load).chain(rest).chain(self.coordinators.next_expiry()).min()
+    }
+
+    /// Does something to a backend, and notes whether a reader of the next snapshot could see it.
+    fn watch(&mut self, seat: Seat, with: impl FnOnce(&mut Self)) {
+        let before = self.face(seat);
+        with(self);
+        self.changed |= before != self.face(seat);
+    }
+
+    fn face(&self, seat: Seat) -> Option<Face> {
+        self.records.get(&seat).map(|record| record.face(self.mark_of(record.name())))
     }
 
     fn mark_of(&self, name: &BackendName) -> Mark {

@@ -22,6 +22,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("metrics.bind", old.metrics.bind != new.metrics.bind),
         ("health.bind", old.health.bind != new.health.bind),
         ("admin.bind", old.admin.bind != new.admin.bind),
+        ("profiling.enabled", old.profiling.enabled != new.profiling.enabled),
+        ("profiling.bind", old.profiling.bind != new.profiling.bind),
         ("audit", old.audit != new.audit),
         ("store", kind(&old.store) != kind(&new.store)),
     ];

@@ -65,7 +65,7 @@ pub(crate) fn find_with(
 /// Who is not known to be another process; one that cannot be reached now may be the owner still.
 fn candidates(snapshot: &Snapshot, id: QueryId) -> Owner {
     let all = || snapshot.backends.values();
-    if all().any(|backend| backend.last_check.is_none()) {
+    if all().any(|backend| !backend.probed) {
         return Owner::NotYetKnown;
     }
     let asked: Vec<Arc<Backend>> = all()

@@ -346,3 +346,18 @@ pub(crate) fn fingerprint(path: &str) -> u64 {
     static SEED: OnceLock<ahash::RandomState> = OnceLock::new();
     SEED.get_or_init(ahash::RandomState::new).hash_one(path)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ended queries are remembered for a quarter of an hour, and there may be a million of them.
+    #[test]
+    fn a_remembered_query_is_small() {
+        let (record, key) = (size_of::<Query>(), size_of::<QueryId>());
+        // Two counts of the `Arc`, and the map's own byte for each place, of which it keeps an eighth free.
+        let all = record + 16 + (key + 9) * 8 / 7;
+        eprintln!("record {record} key {key} about {} all {all}", size_of::<About>());
+        assert!(all <= 400, "{all} bytes, of which the record has {record}");
+    }
+}

@@ -193,7 +193,8 @@ impl Origin {
         known.then(|| self.rows.load(Relaxed))
     }
 
-    pub(super) fn resume_wait_ms(&self) -> u64 {
+    /// Milliseconds that it waited for a backend.
+    pub fn resume_wait_ms(&self) -> u64 {
         self.waited.load(Relaxed).saturating_sub(1)
     }
 

@@ -166,8 +166,8 @@ async fn a_second_signal_ends_at_once() {
 pub(crate) struct Process {
     pub(crate) child: Child,
     pub(crate) data: std::net::SocketAddr,
-    /// The line that names every address.
-    pub(crate) started: String,
+    /// `data=… metrics=… health=… admin=…`, as it said when it started.
+    listeners: String,
     pub(crate) lines: tokio::io::Lines<BufReader<tokio::process::ChildStdout>>,
     _folder: tempfile::TempDir,
 }
@@ -175,6 +175,11 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it with this configuration and log level, and waits until it says that it is ready.
     pub(crate) async fn start(yaml: &str, level: &str) -> Self {
+        Self::start_with(yaml, level, &[]).await
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) async fn start_with(yaml: &str, level: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sluice.yaml");
         std::fs::write(&file, yaml).unwrap();
@@ -182,27 +187,31 @@ impl Process {
             .args(["serve", "--config"])
             .arg(&file)
             .env("RUST_LOG", level)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut data, mut started) = (None, String::new());
-        while data.is_none() {
+        let listeners = loop {
             let line = lines.next_line().await.unwrap().expect("it starts");
-            if line.contains("gateway_started") {
-                let at = line.find("data=").expect("its address") + 5;
-                data = line[at..].split([' ', '"']).next().and_then(|addr| addr.parse().ok());
-                started = line;
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            if line["event"] == "gateway_started" {
+                break line["listeners"].as_str().expect("its addresses").to_owned();
             }
-        }
-        Self { child, data: data.unwrap(), started, lines, _folder: folder }
+        };
+        let data = address(&listeners, "data").expect("its data port");
+        Self { child, data, listeners, lines, _folder: folder }
+    }
+
+    /// Where one of its listeners is, if it has it.
+    pub(crate) fn address(&self, listener: &str) -> Option<std::net::SocketAddr> {
+        address(&self.listeners, listener)
     }
 
     /// The URL of another listener, by the name of its key.
     pub(crate) fn url(&self, listener: &str) -> String {
-        let from = self.started.split(&format!(" {listener}=")).nth(1).expect("its address");
-        format!("http://{}", from.split([' ', '"']).next().unwrap())
+        format!("http://{}", self.address(listener).expect("its address"))
     }
 
     /// Ends it and gives all it has said since.
@@ -220,6 +229,11 @@ impl Process {
         let sent = Command::new("kill").args([name, &id]).status().await.unwrap();
         assert!(sent.success());
     }
+}
+
+fn address(listeners: &str, name: &str) -> Option<std::net::SocketAddr> {
+    let mut each = listeners.split(' ').filter_map(|each| each.split_once('='));
+    each.find(|(known, _)| *known == name).and_then(|(_, address)| address.parse().ok())
 }
 
 /// A configuration of the real program with free ports.

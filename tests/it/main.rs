@@ -30,6 +30,7 @@ mod ledger;
 mod oauth2;
 mod operators;
 mod pages;
+mod profiling;
 mod readme;
 mod reload;
 mod routing;

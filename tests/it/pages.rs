@@ -99,9 +99,7 @@ impl Fleet {
         let is_ready = || {
             let snapshot = self.app.shared.current.load();
             let mut backends = snapshot.backends.values();
-            backends.all(|backend| {
-                backend.last_check.is_some() && backend.state != BackendState::Resuming
-            })
+            backends.all(|backend| backend.probed && backend.state != BackendState::Resuming)
         };
         let mut ticks = tokio::time::interval(Duration::from_millis(5));
         let waited = tokio::time::timeout(Duration::from_secs(20), async {

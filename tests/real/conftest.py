@@ -12,6 +12,8 @@ from coordinators import FORWARDED, RELEASES, Coordinators
 from doors import Door
 from gateway import Gateway
 
+# Folders with packages, and a pytest.ini, of their own.
+collect_ignore = ["observability", "deploy"]
 PLAIN = ()
 # For each door, the setting `uris` and which two coordinators stand behind it; `auto` has one of each kind.
 GATEWAYS = {

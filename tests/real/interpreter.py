@@ -10,13 +10,17 @@ import cache
 from cache import Missing
 from debian import install
 
-REQUIREMENTS = Path(__file__).resolve().parent / "requirements.txt"
+HERE = Path(__file__).resolve().parent
+# The official client and pytest; what reads the gateway's signals; what checks deploy/.
+CLIENTS = HERE / "requirements.txt"
+READERS = HERE / "observability/requirements.txt"
+CHECKERS = HERE / "deploy/requirements.txt"
 # The oldest that the pinned packages run on.
 OLDEST = (3, 10)
 
 
-def interpreter(requirements=REQUIREMENTS):
-    """The path of a Python that has what the list names, made if it is not there yet; the official client and pytest, unless told."""
+def interpreter(requirements=CLIENTS):
+    """The path of a Python that has what the list names, made if it is not there yet."""
     if sys.version_info < OLDEST:
         raise Missing(f"the tests need Python {OLDEST[0]}.{OLDEST[1]} or newer, this is {sys.version.split()[0]}")
     digest = hashlib.sha256(requirements.read_bytes() + sys.version.encode()).hexdigest()[:12]

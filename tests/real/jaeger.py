@@ -58,7 +58,7 @@ class Jaeger:
 
     def services(self):
         """Who has sent spans."""
-        return json.loads(wire.exchange("GET", f"{self.api}/api/v3/services")[2])["services"]
+        return json.loads(wire.exchange("GET", f"{self.api}/api/v3/services")[2]).get("services", [])
 
     def until(self, what, holds):
         """Waits for a state of it."""

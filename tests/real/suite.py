@@ -19,6 +19,8 @@ from pathlib import Path
 import api_server
 import coordinators
 import interpreter
+import jaeger
+import prometheus
 from cache import REPOSITORY, Missing
 
 HERE = Path(__file__).resolve().parent
@@ -49,10 +51,13 @@ class Row:
 
 def main():
     rows = []
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(9) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
         built = pool.submit(api_server.install)
+        watching = [pool.submit(prometheus.fetch), pool.submit(jaeger.install)]
+        reader = pool.submit(interpreter.interpreter, interpreter.READERS)
+        checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
         # Against a real Trino and a real Kubernetes these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
@@ -60,6 +65,8 @@ def main():
             rows.append(measured(f"conformance, Trino {version}", lambda row: conformance(row, version, installed)))
             rows.extend(clients(version, installed, python))
         rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
+        rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
+        rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
     return report(rows)
 
 
@@ -135,16 +142,27 @@ def clients(version, installed, python):
 def run_clients(row, version, installed, python, rows):
     """Runs pytest for one release and sorts its cases into their rows."""
     installed.result()
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.xml"
-        command = [python.result(), "-m", "pytest", "-q", "-k", version, f"--junit-xml={report}", HERE]
-        print(f"\n== {row.name}, Trino {version}: pytest -k {version}", flush=True)
-        status = subprocess.run([str(word) for word in command], cwd=HERE, stdin=subprocess.DEVNULL).returncode
+    pytest(row, python.result(), HERE, ["-k", version], lambda case: rows[way_of(case)])
+
+
+def observability(row, watching, reader):
+    """What the gateway tells, read by those whom it tells."""
+    for peer in watching:
+        peer.result()
+    pytest(row, reader.result(), HERE / "observability", [], lambda _: row)
+
+
+def pytest(row, python, folder, options, row_of):
+    """Runs pytest on a folder and counts each case in its row."""
+    with tempfile.TemporaryDirectory() as reports:
+        report = Path(reports) / "report.xml"
+        command = [str(word) for word in (python, "-m", "pytest", "-q", *options, f"--junit-xml={report}", folder)]
+        print(f"\n== {row.name}: pytest {' '.join(command[4:])}", flush=True)
+        status = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL).returncode
         if not report.exists():
             raise RuntimeError(f"pytest ended with status {status}")
-        for case in xml.parse(report).iter("testcase"):
-            count_case(rows[way_of(case)], case)
-    if status != 0 and not any(row.failed for row in rows.values()):
+        counted = [count_case(row_of(case), case) for case in xml.parse(report).iter("testcase")]
+    if status != 0 and not any(each.failed for each in counted):
         raise RuntimeError(f"pytest ended with status {status}")
 
 
@@ -156,7 +174,7 @@ def way_of(case):
 
 
 def count_case(row, case):
-    """Adds one case of a JUnit report to a row."""
+    """Adds one case of a JUnit report to a row, and gives the row back."""
     row.seconds += float(case.get("time"))
     kinds = {child.tag for child in case}
     if kinds & {"failure", "error"}:
@@ -165,6 +183,7 @@ def count_case(row, case):
         row.lacks(case.find("skipped").get("message"))
     else:
         row.passed += 1
+    return row
 
 
 def report(rows):

@@ -23,13 +23,14 @@ use crate::{
 
 impl Truth {
     /// Turns what the machines put down into effects, counts and log lines.
-    pub(super) fn act(&mut self, now: Instant) {
-        let seats: Vec<Seat> = self.records.keys().copied().collect();
+    pub(super) fn act(&mut self, seats: &[Seat], now: Instant) {
+        // Asking for counts and timing a phase are no news for requests.
+        let unseen = |act: &Act| matches!(act, Act::Count | Act::Phase(..));
         for seat in seats {
-            let acts = self.waker(seat).map(|(_, wake)| wake.take_acts()).unwrap_or_default();
-            self.changed |= !acts.is_empty();
+            let acts = self.waker(*seat).map(|(_, wake)| wake.take_acts()).unwrap_or_default();
+            self.changed |= !acts.iter().all(unseen);
             for act in acts {
-                self.follow(seat, act, now);
+                self.follow(*seat, act, now);
             }
         }
     }
@@ -91,8 +92,9 @@ impl Truth {
     }
 
     /// Who is awaited is probed often.
-    pub(super) fn retune(&mut self) {
-        for (seat, record) in &mut self.records {
+    pub(super) fn retune(&mut self, seats: &[Seat]) {
+        for seat in seats {
+            let Some(record) = self.records.get_mut(seat) else { continue };
             let awaited = record.wake.as_ref().is_some_and(Wake::is_awaited);
             if record.eager != awaited {
                 record.eager = awaited;

@@ -23,15 +23,22 @@ use crate::{
 const UPTIME_SLACK: Duration = Duration::from_secs(1);
 
 impl Truth {
-    /// A probe has ended.
+    /// A probe has ended; mostly it says what the one before has said, and nothing is published.
     pub(crate) fn probed(&mut self, outcome: &Outcome, now: Instant) {
+        let at_work = |record: &Record| record.retired.is_none();
+        if let Some(group) = self.records.get(&outcome.seat).filter(|it| at_work(it)) {
+            let group = group.group.clone();
+            self.watch(outcome.seat, |truth| truth.take_in(outcome, now));
+            self.stir(&group, now);
+        }
+    }
+
+    fn take_in(&mut self, outcome: &Outcome, now: Instant) {
         let seat = outcome.seat;
         let Some(record) = self.records.get_mut(&seat) else { return };
-        if record.retired.is_some() {
-            return;
-        }
         record.live.metrics.probed(outcome.result, outcome.took);
-        record.last_check = Some(outcome.at);
+        record.live.last_check.set(outcome.at);
+        record.probed = true;
         record.starting = outcome.sign == Sign::Starting;
         record.health.observe(outcome.sign, record.planned.limits);
         if outcome.capabilities.is_some() {
@@ -44,8 +51,6 @@ impl Truth {
             self.seen(seat, seen, now);
         }
         self.looked(outcome, now);
-        self.stir(now);
-        self.changed = true;
     }
 
     /// A process answered: a new one starts with a clean circuit, and the old one's id is past.
@@ -143,9 +148,12 @@ impl Truth {
         if record.retired.is_some() {
             return None;
         }
+        let group = record.group.clone();
         if self.mark_of(&name) != mark {
             self.marks.insert(name, Marked { mark, since: now });
             self.changed = true;
+            // Statements may have waited for just this one.
+            self.stir(&group, now);
         }
         Some(mark)
     }

@@ -48,7 +48,7 @@ impl Truth {
     pub(crate) fn tell_states(&mut self) {
         let marks: AHashMap<BackendName, Mark> =
             self.marks.iter().map(|(name, marked)| (name.clone(), marked.mark)).collect();
-        for record in self.records.values_mut().filter(|record| record.last_check.is_some()) {
+        for record in self.records.values_mut().filter(|record| record.probed) {
             let to = record.state(marks.get(record.name()).copied().unwrap_or_default());
             let from = record.told.replace(to);
             if from != Some(to) {

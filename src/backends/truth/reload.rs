@@ -33,7 +33,7 @@ impl Truth {
         self.config = config;
         self.hash = hash;
         self.seat_everyone(now);
-        self.stir(now);
+        self.stir_all(now);
         self.changed = true;
     }
 
@@ -111,7 +111,7 @@ impl Truth {
             let Some(retired) = &mut record.retired else { continue };
             retired.idle_since = idle.then(|| retired.idle_since.unwrap_or(now));
             // Who was never probed never was ready, so nobody knows an id of its queries.
-            let keep = if record.last_check.is_some() { keep } else { Duration::ZERO };
+            let keep = if record.probed { keep } else { Duration::ZERO };
             if retired.idle_since.is_some_and(|since| since + keep <= now) {
                 gone.push(*seat);
             }

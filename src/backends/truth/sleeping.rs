@@ -59,7 +59,7 @@ impl Truth {
             }
             self.effects.push(Effect::Poke(*seat));
         }
-        self.stir(now);
+        self.stir(&group, now);
         Ok(self.stand(&seats))
     }
 
@@ -72,14 +72,14 @@ impl Truth {
         now: Instant,
     ) -> Result<Vec<Steered>, NotSteered> {
         let (group, seats) = self.steered(group)?;
-        let waking = self.waking.entry(group).or_default();
+        let waking = self.waking.entry(group.clone()).or_default();
         (waking.held, waking.by_hand, waking.want) = (true, None, Want::No);
         for seat in &seats {
             if let Some((_, wake)) = self.waker(*seat) {
                 wake.hold(now);
             }
         }
-        self.stir(now);
+        self.stir(&group, now);
         Ok(self.stand(&seats))
     }
 
@@ -109,31 +109,40 @@ impl Truth {
 
     /// The machines hear that time has passed, and backends that are idle for long enough go to sleep.
     pub(super) fn rest(&mut self, now: Instant) {
-        let seats: Vec<Seat> = self.records.keys().copied().collect();
-        for seat in seats {
+        let seats: Vec<(Seat, GroupName)> =
+            self.records.iter().map(|(seat, record)| (*seat, record.group.clone())).collect();
+        for (seat, group) in seats {
             // Demand is counted only when it matters: that walks over all queries.
             let due = self.waker(seat).and_then(|(_, wake)| wake.due());
             if due.is_some_and(|due| due <= now) {
-                let around = self.around(seat);
-                self.waker(seat).into_iter().for_each(|(_, wake)| wake.tick(around, now));
-                self.changed = true;
+                self.watch(seat, |truth| truth.tick_one(seat, now));
+                self.stir(&group, now);
             }
-            self.rest_one(seat, now);
+            if self.rest_one(seat, now) {
+                self.stir(&group, now);
+            }
         }
-        self.stir(now);
     }
 
-    fn rest_one(&mut self, seat: Seat, now: Instant) {
-        let Some(after) = self.sleeps_after(seat) else { return };
-        let Some(record) = self.records.get(&seat) else { return };
+    fn tick_one(&mut self, seat: Seat, now: Instant) {
+        let around = self.around(seat);
+        self.waker(seat).into_iter().for_each(|(_, wake)| wake.tick(around, now));
+    }
+
+    /// Whether it begins to go to sleep.
+    fn rest_one(&mut self, seat: Seat, now: Instant) -> bool {
+        let Some(after) = self.sleeps_after(seat) else { return false };
+        let Some(record) = self.records.get(&seat) else { return false };
         let used = record.live.load.get() > 0
             || self.by_hand(&record.group, now).is_some()
             || self.demand.is_used(&record.group);
-        let Some(record) = self.records.get_mut(&seat) else { return };
+        let Some(record) = self.records.get_mut(&seat) else { return false };
         if used {
-            return record.idle.busy();
+            record.idle.busy();
+            return false;
         }
-        match record.idle.quiet(after, now) {
+        let follows = record.idle.quiet(after, now);
+        match follows {
             Follows::Nothing => {}
             Follows::Count => self.effects.push(Effect::Count(seat)),
             Follows::Sleep => {
@@ -142,6 +151,7 @@ impl Truth {
                 self.changed = true;
             }
         }
+        follows == Follows::Sleep
     }
 
     /// The idle time after which it is put to sleep, if it is ready and ever is.
@@ -189,7 +199,7 @@ impl Truth {
             }
             (Some(wake), None) => {
                 wake.give_up("its driver is no longer configured", now);
-                self.act(now);
+                self.act(&[seat], now);
                 if let Some(record) = self.records.get_mut(&seat) {
                     record.wake = None;
                 }

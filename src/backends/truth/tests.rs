@@ -1,5 +1,6 @@
 //! The truth without any I/O: events in, snapshots out, time as an argument.
 
+mod publish;
 mod reload;
 
 use std::{
@@ -160,7 +161,7 @@ fn the_first_snapshot_knows_the_file_and_nothing_else() {
     assert_eq!(snapshot.groups[0].members[1].name, name("b"));
     assert_eq!(snapshot.backends["b"].url.to_string(), "http://b:8080/base");
     assert_eq!(stage.availability("a"), Availability::Starting);
-    assert_eq!(stage.backend("a").last_check, None);
+    assert_eq!(stage.backend("a").last_check(), None);
 }
 
 #[test]

@@ -3,7 +3,10 @@
 //! Demand is a level: a group that is wanted stays so until a backend of it takes statements, nobody waits any more,
 //! or nothing can be done. Only a statement's report and an operator's hand make it wanted.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use sluice_routing::{Availability, BackendName, GroupName};
 use tokio::time::Instant;
@@ -73,7 +76,7 @@ impl Truth {
                 wake.wanted(by_hand, terms, now);
             }
         }
-        self.stir(now);
+        self.stir(group, now);
     }
 
     /// A statement was refused a connection by the only ones that are said to be ready: that is believed at once.
@@ -141,11 +144,17 @@ impl Truth {
 
     /// A call, or a read of counts, has ended.
     pub(crate) fn told(&mut self, told: Told, now: Instant) {
-        match told {
-            Told::Called(seat, id, answer) => self.called(seat, id, answer, now),
-            Told::Counted(seat, counts) => self.counted(seat, counts, now),
-        }
-        self.stir(now);
+        let seat = match &told {
+            Told::Called(seat, ..) | Told::Counted(seat, _) => *seat,
+        };
+        let Some(group) = self.records.get(&seat).map(|record| record.group.clone()) else {
+            return;
+        };
+        self.watch(seat, |truth| match told {
+            Told::Called(seat, id, answer) => truth.called(seat, id, answer, now),
+            Told::Counted(seat, counts) => truth.counted(seat, counts, now),
+        });
+        self.stir(&group, now);
     }
 
     fn called(
@@ -161,14 +170,12 @@ impl Truth {
             tracing::warn!(event = "resume_call_failed", %backend, %error, "the resume driver failed");
         }
         wake.answered(id, answer, around, now);
-        self.changed = true;
     }
 
     fn counted(&mut self, seat: Seat, counts: Result<Counts, String>, now: Instant) {
         let (around, terms) = (self.around(seat), self.terms(seat));
         let Some(record) = self.records.get_mut(&seat) else { return };
         let Some(wake) = &mut record.wake else { return };
-        self.changed |= wake.shown() != WakeState::Ready;
         wake.workers(counts.as_ref().ok().map(|counts| counts.workers), terms, now);
         let queries = counts.map(|counts| counts.queries);
         if record.idle.counted(&queries, now)
@@ -186,21 +193,24 @@ impl Truth {
         wake.counted(queries, around, now);
     }
 
-    /// Does what the machines put down, wakes who is wanted, and does what follows from that.
-    pub(super) fn stir(&mut self, now: Instant) {
-        self.act(now);
-        let wanted: Vec<GroupName> = self
-            .waking
-            .iter()
-            .filter(|(_, waking)| waking.want != Want::No)
-            .map(|(name, _)| name.clone())
-            .collect();
-        for group in wanted {
-            let want = self.pursue(&group, now);
-            self.waking.entry(group).or_default().want = want;
+    /// Does what the machines of a group put down, wakes one of it if it is wanted, and does what follows from that.
+    pub(super) fn stir(&mut self, group: &GroupName, now: Instant) {
+        let of_group = |(seat, record): (&Seat, &Record)| (record.group == *group).then_some(*seat);
+        let seats: Vec<Seat> = self.records.iter().filter_map(of_group).collect();
+        self.act(&seats, now);
+        if self.waking.get(group).is_some_and(|waking| waking.want != Want::No) {
+            let want = self.pursue(group, now);
+            self.waking.entry(group.clone()).or_default().want = want;
         }
-        self.act(now);
-        self.retune();
+        self.act(&seats, now);
+        self.retune(&seats);
+    }
+
+    /// The same for every group: after a reload.
+    pub(super) fn stir_all(&mut self, now: Instant) {
+        let groups: BTreeSet<GroupName> =
+            self.records.values().map(|record| record.group.clone()).collect();
+        groups.iter().for_each(|group| self.stir(group, now));
     }
 
     /// Wakes the first that can be woken, unless one takes statements or is on its way.
@@ -260,7 +270,7 @@ impl Truth {
     }
 
     pub(super) fn planned(&self, group: &GroupName) -> Option<&PlannedGroup> {
-        self.plan.groups.iter().find(|planned| planned.name == *group)
+        self.plan.group(group)
     }
 
     pub(super) fn around(&self, seat: Seat) -> Around {

@@ -21,12 +21,13 @@ fn at(section: &str, key: &str) -> Trail {
 
 /// Two listeners on one address: the second would fail to bind, or worse, share the port.
 fn collisions(config: &Config, report: &mut Report<'_>) {
-    let binds = [
+    let mut binds = vec![
         ("data", config.data.bind),
         ("metrics", config.metrics.bind),
         ("health", config.health.bind),
         ("admin", config.admin.bind),
     ];
+    binds.extend(config.profiling.enabled.then_some(("profiling", config.profiling.bind)));
     for (index, (section, bind)) in binds.iter().enumerate() {
         let collides = |(_, other): &&(&str, SocketAddr)| collide(*other, *bind);
         let Some((other, taken)) = binds.iter().take(index).find(collides) else { continue };

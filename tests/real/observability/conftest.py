@@ -24,6 +24,7 @@ def played(protocol):
         pytest.skip(str(missing))
     try:
         stage.travelled = stage.journey()
+        stage.settle()
         yield stage
     finally:
         stage.__exit__(None, None, None)

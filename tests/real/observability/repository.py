@@ -89,6 +89,11 @@ def named(expression):
     return {re.sub(r"_(bucket|sum|count)$", "", name) for name in found}
 
 
+def braced(legend):
+    """The names of labels in a legend."""
+    return re.findall(r"{{([^}]*)}}", legend)
+
+
 def contract():
     """The metrics that tests/golden/metrics.txt fixes, by name with their type."""
     return dict(line.split()[:2] for line in (GOLDEN / "metrics.txt").read_text().splitlines())

@@ -31,6 +31,8 @@ from prometheus import Alertmanager, Prometheus
 
 # Nobody listens there, so that a scrape of it is refused at once.
 NOBODY = "127.0.0.1:1"
+# What Prometheus holds to be gone until its first scrape.
+MISSED = {"GatewayNoReadyReplica", "GatewayScalingSignalMissing"}
 # What a client trusts us with; it may show nowhere.
 PASSWORD, CREDENTIAL, LITERAL = "password-of-the-traveller", "credential-of-the-traveller", "literal-of-the-traveller"
 SECRETS = {
@@ -93,6 +95,14 @@ class Stage:
         self.prometheus = self._closing.enter_context(self._prometheus())
         self.load = self._closing.enter_context(Load(self))
 
+    def settle(self):
+        """Waits until Prometheus has scraped the gateway, misses it no more, and knows the Alertmanager: an alert that it can
+        tell nobody at once, or that goes on from before, is told a minute later."""
+        self.prometheus.until("a first scrape", lambda: self.prometheus.query('up{job="sluice"} == 1'))
+        self.prometheus.until("miss nothing", lambda: not MISSED & {name for name, *_ in self.prometheus.alerts()})
+        told = "/api/v1/alertmanagers"
+        self.prometheus.until("know its Alertmanager", lambda: self.prometheus.ask(told)["data"]["activeAlertmanagers"])
+
     def _simulator(self):
         made = on_free_ports(1, lambda port: Simulator(self.folder, port, "--spooling"))
         self._closing.callback(made.kill)
@@ -146,7 +156,7 @@ class Stage:
             "queries": {"linger": "0s", "abandonAfter": "5s", "countRows": True},
             "log": {"format": "json", "level": "info,sluice=debug", "access": "all"},
             "audit": {"path": str(self.audit)},
-            "telemetry": {"otlpEndpoint": spans, "otlpProtocol": self._protocol},
+            "telemetry": {"otlpEndpoint": spans, "otlpProtocol": self._protocol, "sampleRatio": 1},
         }
 
     def _prometheus(self):

@@ -42,7 +42,7 @@ def test_obs_s5_panel_has_data(stage, query):
     assert not (numbers and excuses), f"{query} has data: {excuses} is no excuse any more"
 
 
-@pytest.mark.parametrize("variable", repository.variables(), ids=lambda variable: " / ".join(variable[:2]))
+@pytest.mark.parametrize("variable", list(repository.variables()), ids=lambda variable: " / ".join(variable[:2]))
 def test_obs_s5_variable_has_values(stage, variable):
     """What a reader may choose from."""
     *_, query = variable

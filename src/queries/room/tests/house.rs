@@ -57,6 +57,7 @@ impl House {
                 metrics: metrics.backend("etl", &format!("etl-{at}")),
                 failures: AtomicU32::new(0),
                 challenges: std::sync::atomic::AtomicBool::new(false),
+                last_check: crate::snapshot::Moment::default(),
                 reports: reports.clone(),
             };
             (Arc::new(live), *availability)
@@ -297,7 +298,7 @@ fn backend(group: &GroupName, live: &Arc<Live>) -> Backend {
         capabilities: None,
         coordinator: None,
         version: None,
-        last_check: None,
+        probed: true,
         retired: false,
         formerly: None,
         live: Arc::clone(live),
