@@ -190,7 +190,7 @@ impl Account {
     }
 
     /// Bytes of the answer's body that went to the client.
-    fn bytes_out(&self) -> u64 {
+    pub(crate) fn bytes_out(&self) -> u64 {
         self.bytes_out.load(Ordering::Relaxed)
     }
 
@@ -295,7 +295,6 @@ impl http_body::Body for Accounted {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
-                self.exchange.spans.sent(frame);
                 let bytes = frame.data_ref().map_or(0, Bytes::len);
                 self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
                 self.note_end();

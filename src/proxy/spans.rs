@@ -8,9 +8,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Request, Uri};
-use http_body::Frame;
 use sluice_routing::{QueryId, query_id_of};
 use tokio::time::Instant;
 
@@ -157,13 +155,6 @@ impl Spans {
     /// The answer is a page, which begins to stream now.
     pub(crate) fn streams(&self) {
         self.server().into_iter().for_each(Server::streams);
-    }
-
-    /// A part of the answer's body went to the client.
-    pub(crate) fn sent(&self, frame: &Frame<Bytes>) {
-        if let (Some(server), Some(data)) = (self.server(), frame.data_ref()) {
-            server.sent(data.len());
-        }
     }
 
     /// The request has ended.

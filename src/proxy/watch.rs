@@ -301,10 +301,6 @@ impl Shared {
     fn waited(&self, pass: Pass, query: &Query) {
         let waiting = &pass.waiting;
         query.about.metrics.query_event(QueryEvent::Resumed);
-        if let Some(span) = &query.about.span {
-            let waited = i64::try_from(waiting.waited().as_millis()).unwrap_or(i64::MAX);
-            span.set("gateway.resume.waited_ms", waited);
-        }
         // Before it is known that it became a query: who asks for it from then on must find the way.
         if waiting.has_page() {
             self.table.alias(waiting.id, waiting.slug.as_str(), query.id);

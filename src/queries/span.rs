@@ -17,6 +17,9 @@ pub(super) fn end(about: &About, end: &End<'_>, origin: Option<&Origin>) {
         if let Some(rows) = origin.rows_so_far() {
             span.set("gateway.rows", as_i64(rows));
         }
+        if let Some(text) = origin.shown.as_ref().filter(|_| span.captures().query_text) {
+            span.set("db.query.text", text.to_string());
+        }
     }
     let (state, failure) = match end.status {
         QueryStatus::Ok => ("FINISHED", None),

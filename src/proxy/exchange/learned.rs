@@ -116,7 +116,8 @@ impl Account {
     /// Whole milliseconds of the backends, and of the gateway itself.
     fn shares(&self, took: Duration) -> (u64, u64) {
         let upstream = self.upstream();
-        (millis(upstream), millis(took.saturating_sub(upstream)))
+        let others = upstream.saturating_add(self.waited_for_resume());
+        (millis(upstream), millis(took.saturating_sub(others)))
     }
 }
 

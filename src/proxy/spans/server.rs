@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         OnceLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU32, Ordering},
     },
 };
 
@@ -50,7 +50,6 @@ pub(crate) struct Server {
     backend: OnceLock<(BackendName, GroupName)>,
     attempts: AtomicU32,
     page: OnceLock<Instant>,
-    bytes: AtomicU64,
 }
 
 impl Server {
@@ -81,7 +80,6 @@ impl Server {
             backend: OnceLock::new(),
             attempts: AtomicU32::new(0),
             page: OnceLock::new(),
-            bytes: AtomicU64::new(0),
         }
     }
 
@@ -95,10 +93,6 @@ impl Server {
 
     pub(super) fn streams(&self) {
         let _ = self.page.set(Instant::now());
-    }
-
-    pub(super) fn sent(&self, bytes: usize) {
-        self.bytes.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// Another attempt at a backend; how many there were before.
@@ -154,7 +148,7 @@ impl Server {
         let context = exchange.trace.child();
         let mut span =
             Span::new("gateway.results", Kind::Internal, context, *began).below(exchange.trace);
-        let bytes = self.bytes.load(Ordering::Relaxed);
+        let bytes = exchange.account.bytes_out();
         span.set("gateway.bytes", i64::try_from(bytes).unwrap_or(i64::MAX));
         let token = self.shown.token.and_then(|token| i64::try_from(token).ok());
         span.set_known("gateway.page_token", token);

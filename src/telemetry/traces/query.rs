@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use opentelemetry::Value;
 use tokio::time::Instant;
 
-use super::{Cause, Kind, Span, Traces};
+use super::{Captures, Cause, Kind, Span, Traces};
 use crate::telemetry::context::TraceContext;
 
 /// A query's span, shared by all who know something of the query.
@@ -42,6 +42,11 @@ impl QuerySpan {
     /// Its ids, also when it has ended.
     pub fn context(&self) -> TraceContext {
         self.context
+    }
+
+    /// What may stand in it.
+    pub fn captures(&self) -> Captures {
+        self.traces.captures()
     }
 
     /// For whoever acts on its behalf.

@@ -7,7 +7,9 @@ use super::{
     sink::{Manner, Sink},
     statements, telemetry,
 };
+use crate::drain::{Process, process_yaml};
 use crate::harness::{
+    client::Client,
     gateway::{Gateway, groups},
     raw::{Raw, post},
     trino,
@@ -119,4 +121,45 @@ async fn a_request_without_a_trace_gets_none_where_that_is_off() {
     assert!(statements(&coordinator).iter().all(|seen| seen.header("traceparent").is_none()));
     gateway.stop().await;
     assert_eq!(sink.requests(), 0);
+}
+
+#[tokio::test]
+async fn obs_T7_a_line_of_the_log_and_of_the_audit_name_the_span_of_its_request() {
+    let (coordinator, sink) = (trino::trino().await, Sink::start(Manner::Take).await);
+    let folder = tempfile::tempdir().unwrap();
+    let audit = folder.path().join("audit.jsonl");
+    let yaml = telemetry(&sink, ", sampleRatio: 1")
+        + &format!("audit: {{ path: \"{}\" }}\nlog: {{ access: all }}\n", audit.display())
+        + &process_yaml(&coordinator.url(), "wait: 50ms, deadline: 5s");
+    let mut process = Process::start(&yaml, "info").await;
+    let client = Client::new(format!("http://{}", process.data));
+    let done = client.query("SELECT 1").await.unwrap();
+    process.signal("-TERM").await;
+    let mut logged = Vec::new();
+    while let Some(line) = process.lines.next_line().await.unwrap() {
+        let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if line["event"] == "request_completed" {
+            logged.push(
+                [&line["trace_id"], &line["span_id"], &line["trace_flags"]]
+                    .map(|id| id.as_str().unwrap().to_owned()),
+            );
+        }
+    }
+    assert_eq!(logged.len(), done.pages.len());
+    let servers: Vec<_> = sink.spans().into_iter().filter(|span| span.kind == 2).collect();
+    for [trace, span, flags] in &logged {
+        assert_eq!(flags, "01");
+        assert!(
+            servers.iter().any(|server| server.trace == *trace && server.id == *span),
+            "{span}"
+        );
+    }
+    let record: serde_json::Value =
+        serde_json::from_str(std::fs::read_to_string(&audit).unwrap().lines().next().unwrap())
+            .unwrap();
+    let post = &sink.named("POST /v1/statement")[0];
+    assert_eq!(
+        (&record["trace_id"], &record["span_id"]),
+        (&post.trace.as_str().into(), &post.id.as_str().into())
+    );
 }

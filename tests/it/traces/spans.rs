@@ -217,3 +217,13 @@ async fn obs_T2_a_poll_with_a_trace_of_its_own_keeps_it_and_links_to_its_query()
     assert_eq!(poll.parent, "2".repeat(16));
     assert_eq!(poll.links, [(TRACE.to_owned(), query.id.clone())]);
 }
+
+#[tokio::test]
+async fn obs_T2_the_statement_is_told_only_if_that_is_asked_for_and_then_masked() {
+    let (coordinator, sink) = (trino::trino().await, Sink::start(Manner::Take).await);
+    let gateway = gateway(&coordinator, &sink, ", sampleRatio: 1, captureQueryText: true").await;
+    gateway.client().rows(SQL).await;
+    gateway.stop().await;
+    let query = &sink.named("gateway.query")[0];
+    assert_eq!(query.of("db.query.text"), "SELECT '?' FROM sim.rows(?)");
+}
