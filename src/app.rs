@@ -207,7 +207,12 @@ fn audit(shared: &Shared, wanted: &config::model::Audit) -> Result<Option<Tail>,
     let tally = AuditCounts::of(&shared.metrics);
     let part = shared.lifecycle.part(Check::Audit, "file");
     let (audit, tail) = Audit::start(&options, Box::new(tally), part)?;
-    shared.chronicle.audit_to(audit, wanted.query_text, crate::telemetry::instance().into());
+    shared.chronicle.audit_to(
+        audit,
+        wanted.query_text,
+        crate::telemetry::instance().into(),
+        Arc::clone(&shared.metrics),
+    );
     Ok(Some(tail))
 }
 

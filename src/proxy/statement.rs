@@ -194,7 +194,7 @@ async fn dispatch(
             return Box::pin(waiting::submit(core, exchange, group, headers, body, asked)).await;
         }
         Choice::Wait(_) | Choice::Nobody(_) if let Some(target) = asked.kills => {
-            return waiting::kill::of_nobodys(&core, &exchange, target);
+            return waiting::kill::of_nobodys(&core, &exchange, asked, target);
         }
         Choice::Wait(group) => return waiting::not_waited_for(&core, &exchange, &group, asked),
         Choice::Nobody(refusal) | Choice::Refused(refusal) => return *refusal,

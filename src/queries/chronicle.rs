@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::{
     config::model::QueryText,
-    metrics::{AuditDropped, AuditStatus, Metrics, QueryStatus},
+    metrics::{AuditDropped, AuditStatus, Metrics, QueryStatus, Step},
     queries::story::{Audited, Place, millis},
     telemetry::{
         audit::{Audit, Line, Tally},
@@ -116,12 +116,19 @@ struct Auditing {
     audit: Audit,
     text: QueryText,
     instance: Arc<str>,
+    metrics: Arc<Metrics>,
 }
 
 impl Chronicle {
     /// From now on each story is a record of that audit.
-    pub fn audit_to(&self, audit: Audit, text: QueryText, instance: Arc<str>) {
-        let _ = self.audit.set(Auditing { audit, text, instance });
+    pub fn audit_to(
+        &self,
+        audit: Audit,
+        text: QueryText,
+        instance: Arc<str>,
+        metrics: Arc<Metrics>,
+    ) {
+        let _ = self.audit.set(Auditing { audit, text, instance, metrics });
     }
 
     /// Whether there is an audit; then rows and bytes of each query are counted.
@@ -154,12 +161,14 @@ impl Chronicle {
     pub(super) fn keep(&self, told: Told, audited: &Audited) {
         let told = Arc::new(told);
         if let Some(auditing) = self.audit.get() {
+            let began = Instant::now();
             auditing.audit.record(Box::new(Record {
                 told: Arc::clone(&told),
                 audited: audited.clone(),
                 text: auditing.text,
                 instance: Arc::clone(&auditing.instance),
             }));
+            auditing.metrics.step(Step::Audit, began.elapsed());
         }
         if let Ok(mut ring) = self.ring.lock() {
             ring.truncate(REMEMBERED - 1);

@@ -156,6 +156,11 @@ pub trait Demand: Send + Sync + fmt::Debug {
         self.demand(group) > 0
     }
 
+    /// How many of its queries no coordinator has answered for.
+    fn waiting(&self, _: &GroupName) -> u64 {
+        0
+    }
+
     /// Whether a statement waits that no coordinator has taken yet, and its client with it.
     fn waits(&self, _: &GroupName) -> bool {
         false

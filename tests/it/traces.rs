@@ -2,9 +2,9 @@
 
 mod faults;
 mod propagation;
-mod protobuf;
+pub(crate) mod protobuf;
 mod sampling;
-mod sink;
+pub(crate) mod sink;
 mod spans;
 mod waking;
 

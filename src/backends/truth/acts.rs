@@ -57,7 +57,7 @@ impl Truth {
                 self.events.tell(event.of(routing_group.as_str(), backend.as_str()));
             }
             Act::Ended(ended) => {
-                tell_end(record, &ended);
+                tell_end(record, &ended, self.demand.waiting(&routing_group));
                 let provider = provider(record);
                 self.trace_ended(seat, &routing_group, &ended, provider, now);
                 let event = event_of_end(&ended);
@@ -139,21 +139,21 @@ impl Truth {
     }
 }
 
-fn tell_end(record: &Record, ended: &Ended) {
+fn tell_end(record: &Record, ended: &Ended, waiters: u64) {
     let (backend, routing_group) = (record.name(), &record.group);
     let (provider, attempt) = (provider(record), ended.attempts);
     let duration_ms = u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX);
     match ended.outcome {
         ResumeOutcome::Success => tracing::info!(
-            event = "resume_succeeded", %backend, %routing_group, provider, duration_ms, attempt,
+            event = "resume_succeeded", %backend, %routing_group, provider, duration_ms, attempt, waiters,
             "backend is awake"
         ),
         ResumeOutcome::Timeout => tracing::error!(
-            event = "resume_timed_out", %backend, %routing_group, provider, duration_ms, attempt,
+            event = "resume_timed_out", %backend, %routing_group, provider, duration_ms, attempt, waiters,
             error = %ended.words, "backend did not wake in time"
         ),
         ResumeOutcome::Failure | ResumeOutcome::Rejected => tracing::error!(
-            event = "resume_failed", %backend, %routing_group, provider, duration_ms, attempt,
+            event = "resume_failed", %backend, %routing_group, provider, duration_ms, attempt, waiters,
             error = %ended.words, "backend could not be woken"
         ),
     }

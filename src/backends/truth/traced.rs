@@ -100,7 +100,7 @@ impl Truth {
     ) {
         let began = now.checked_sub(ended.took).unwrap_or(now);
         let late = self.causes_since(group, began.checked_sub(Duration::from_secs(1)));
-        let waiters = self.demand.demand(group);
+        let waiters = self.demand.waiting(group);
         let traced = &mut self.waking.entry(group.clone()).or_default().traced;
         let Some(at) = traced.flights.iter().position(|flight| flight.seat == seat) else { return };
         let Flight { cause, span, joined, .. } = traced.flights.swap_remove(at);

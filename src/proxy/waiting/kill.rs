@@ -14,9 +14,14 @@ use tokio::time::Instant;
 
 use super::page;
 use crate::{
-    metrics::Operation,
-    proxy::{answers, core::Core, exchange::Exchange, statement::asked::Asked},
-    queries::{FIRST_TOKEN, Slug, WaitingState, is_ours},
+    metrics::{Operation, QueryStatus},
+    proxy::{
+        answers,
+        core::Core,
+        exchange::Exchange,
+        statement::{asked::Asked, sending},
+    },
+    queries::{FIRST_TOKEN, Slug, WaitingState, is_ours, story::End},
     trino::synthetic::{Failure, Synthetic, kill_of_ended, kill_of_unknown},
 };
 
@@ -86,23 +91,54 @@ pub(crate) fn of_waiting(
         }
         None => Outcome::NotFound,
     };
-    Some(begin(core, exchange, target, outcome))
+    Some(begin(core, exchange, asked, (target, outcome)))
 }
 
 /// Answers the CALL for an id that no living coordinator can own (rule L9).
-pub(crate) fn of_nobodys(core: &Core, exchange: &Exchange, target: QueryId) -> Response {
-    begin(core, exchange, target, Outcome::NotFound)
+pub(crate) fn of_nobodys(
+    core: &Core,
+    exchange: &Exchange,
+    asked: &Asked,
+    target: QueryId,
+) -> Response {
+    begin(core, exchange, asked, (target, Outcome::NotFound))
 }
 
-fn begin(core: &Core, exchange: &Exchange, target: QueryId, outcome: Outcome) -> Response {
+fn begin(
+    core: &Core,
+    exchange: &Exchange,
+    asked: &Asked,
+    (target, outcome): (QueryId, Outcome),
+) -> Response {
     let (Some(slug), Some(id)) = (Slug::draw(), core.shared.rooms.mint()) else {
         let words = "the system gives no randomness";
         return answers::text(StatusCode::INTERNAL_SERVER_ERROR, words);
     };
     let answer =
         page::told(exchange, id, Duration::ZERO, |page| page.queued(slug.as_str(), FIRST_TOKEN));
+    tell(core, exchange, asked, id, outcome);
     core.shared.calls.keep(id, Call { slug, target, outcome, began: Instant::now() });
     answer
+}
+
+/// A CALL is no demand and counts nowhere, but who killed what is for the log and the audit.
+fn tell(core: &Core, exchange: &Exchange, asked: &Asked, id: QueryId, outcome: Outcome) {
+    let error = match outcome {
+        Outcome::Done => None,
+        Outcome::Over => Some(("NOT_SUPPORTED", "USER_ERROR")),
+        Outcome::NotFound => Some(("NOT_FOUND", "USER_ERROR")),
+    };
+    let end = End {
+        id: Some(id),
+        backend: None,
+        status: if error.is_some() { QueryStatus::Error } else { QueryStatus::Ok },
+        http_status: Some(StatusCode::OK.as_u16()),
+        trino_state: None,
+        error,
+        reason: None,
+    };
+    let about = sending::about_with(exchange, core.shared.metrics.unknown(), asked);
+    about.tell(&end, false);
 }
 
 /// The second page of a CALL that was answered here; `None` where the id is none of those.

@@ -138,6 +138,10 @@ impl snapshot::Demand for Ledger {
         self.leases.iter().any(|lease| lease.group == *group)
     }
 
+    fn waiting(&self, group: &GroupName) -> u64 {
+        Self::demand(self, group, Instant::now()).resuming
+    }
+
     fn waits(&self, group: &GroupName) -> bool {
         let now = self.since_beginning(Instant::now());
         let waits = |lease: &Record| lease.group == *group && lease.state.load(Relaxed) == 0;

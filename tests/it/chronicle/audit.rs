@@ -135,6 +135,15 @@ async fn obs_A3_what_waits_is_refused_or_canceled_is_told_once() {
     assert_eq!((&told["status"], &told["query_id"]), (&"canceled".into(), &Value::from(id)));
     assert!(told["resume_waited_ms"].as_u64().unwrap() >= 100, "{told}");
     assert_eq!(told["backend"], Value::Null);
+    // Who killed it, when nobody but the gateway could answer, is told as well.
+    let waiting = stage.queued("SELECT 1").await;
+    let call = format!("CALL system.runtime.kill_query('{}')", waiting.id());
+    stage.client().with("x-trino-user", "mallory").query(call).await.unwrap();
+    let told = lines(&path, 3).await;
+    let by = |name: &str| told.iter().find(|line| line["username"] == name).unwrap();
+    assert_eq!((&by("mallory")["status"], &by("mallory")["rule"]), (&"ok".into(), &Value::Null));
+    let killed = told.iter().find(|line| line["query_id"] == waiting.id()).unwrap();
+    assert_eq!(killed["status"], "canceled");
     stage.stop().await;
 }
 

@@ -1,8 +1,9 @@
-//! What a client may put anywhere, and nobody may read anywhere: the log, the audit, metrics, status, admin API.
+//! What a client may put anywhere, and nobody may read anywhere: the log, the audit, spans, metrics, status, admin API.
 
 use crate::{
     drain::{Process, process_yaml},
     harness::{client::Client, trino},
+    traces::sink::{Manner, Sink},
 };
 
 /// Never to be seen in any output.
@@ -34,7 +35,13 @@ async fn obs_L4_no_output_of_any_kind_holds_a_secret() {
     let coordinator = trino::trino().await;
     let folder = tempfile::tempdir().unwrap();
     let audit = folder.path().join("audit.jsonl");
-    let more = format!("audit: {{ path: \"{}\" }}\nlog: {{ access: all }}\n", audit.display());
+    let sink = Sink::start(Manner::Take).await;
+    let more = format!(
+        "audit: {{ path: '{}' }}\nlog: {{ access: all }}\ntelemetry: {{ otlpEndpoint: '{}', \
+         otlpProtocol: http/protobuf, sampleRatio: 1.0, captureQueryText: true }}\n",
+        audit.display(),
+        sink.url()
+    );
     let yaml = process_yaml(&coordinator.url(), "wait: 50ms, deadline: 5s") + &more;
     let process = Process::start(&yaml, "trace,hyper=info,hyper_util=info,mio=info").await;
     let client = Client::new(format!("http://{}", process.data))
@@ -78,11 +85,14 @@ async fn obs_L4_no_output_of_any_kind_holds_a_secret() {
     running.cancel().await.unwrap();
     outputs.push(("log", process.log().await.join("\n")));
     outputs.push(("audit", std::fs::read_to_string(&audit).unwrap()));
+    // It has ended, and with it the last of its spans came.
+    outputs.push(("spans", format!("{:#?}", sink.spans())));
     let of = |name: &str| &outputs.iter().find(|(of, _)| *of == name).unwrap().1;
     assert!(
         of("log").contains("query_completed")
             && of("audit").lines().count() == STATEMENTS.len() + 1
     );
+    assert!(of("spans").contains("gateway.query") && of("spans").contains("/v1/spooled/"));
     assert!(of("/api/v1/queries").contains("SELECT '?'") && of("/metrics").contains("gateway_up"));
     for (name, output) in &outputs {
         for secret in SECRETS.iter().copied().chain(slugs.iter().map(String::as_str)) {

@@ -4,26 +4,26 @@ use std::collections::BTreeMap;
 
 /// A span as it came.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Span {
-    pub(super) trace: String,
-    pub(super) id: String,
-    pub(super) parent: String,
-    pub(super) name: String,
+pub(crate) struct Span {
+    pub(crate) trace: String,
+    pub(crate) id: String,
+    pub(crate) parent: String,
+    pub(crate) name: String,
     /// 1 internal, 2 server, 3 client.
-    pub(super) kind: u64,
-    pub(super) attributes: BTreeMap<String, String>,
-    pub(super) events: Vec<String>,
+    pub(crate) kind: u64,
+    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) events: Vec<String>,
     /// Trace and span.
-    pub(super) links: Vec<(String, String)>,
-    pub(super) is_error: bool,
-    pub(super) resource: BTreeMap<String, String>,
-    pub(super) began: u64,
-    pub(super) ended: u64,
+    pub(crate) links: Vec<(String, String)>,
+    pub(crate) is_error: bool,
+    pub(crate) resource: BTreeMap<String, String>,
+    pub(crate) began: u64,
+    pub(crate) ended: u64,
 }
 
 impl Span {
     /// An attribute; empty where it is absent.
-    pub(super) fn of(&self, key: &str) -> &str {
+    pub(crate) fn of(&self, key: &str) -> &str {
         self.attributes.get(key).map_or("", String::as_str)
     }
 }

@@ -20,7 +20,7 @@ use crate::harness::wait;
 
 /// What becomes of spans.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Manner {
+pub(crate) enum Manner {
     Take,
     /// That status.
     Refuse(u16),
@@ -31,7 +31,7 @@ pub(super) enum Manner {
 }
 
 /// A running collector.
-pub(super) struct Sink {
+pub(crate) struct Sink {
     addr: SocketAddr,
     desk: Arc<Desk>,
     serving: JoinHandle<()>,
@@ -45,7 +45,7 @@ struct Desk {
 }
 
 impl Sink {
-    pub(super) async fn start(manner: Manner) -> Self {
+    pub(crate) async fn start(manner: Manner) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let desk = Arc::new(Desk {
@@ -58,35 +58,35 @@ impl Sink {
         Self { addr, desk, serving }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    pub(super) fn will(&self, manner: Manner) {
+    pub(crate) fn will(&self, manner: Manner) {
         *self.desk.manner.lock().unwrap() = manner;
     }
 
     /// All spans that it took.
-    pub(super) fn spans(&self) -> Vec<Span> {
+    pub(crate) fn spans(&self) -> Vec<Span> {
         self.desk.spans.lock().unwrap().clone()
     }
 
     /// Messages that came, whatever became of them.
-    pub(super) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         *self.desk.requests.lock().unwrap()
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         *self.desk.connections.lock().unwrap()
     }
 
     /// Those of a name.
-    pub(super) fn named(&self, name: &str) -> Vec<Span> {
+    pub(crate) fn named(&self, name: &str) -> Vec<Span> {
         self.spans().into_iter().filter(|span| span.name == name).collect()
     }
 
     /// Waits until so many of a name have come.
-    pub(super) async fn until(&self, name: &str, many: usize) -> Vec<Span> {
+    pub(crate) async fn until(&self, name: &str, many: usize) -> Vec<Span> {
         let what = format!("{many} spans {name}");
         wait::until(&what, || self.named(name).len() >= many).await;
         let named = self.named(name);

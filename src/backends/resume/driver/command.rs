@@ -88,6 +88,7 @@ impl Running {
             .env("SLUICE_BACKEND", call.backend.as_str())
             .env("SLUICE_REASON", call.reason)
             .env("SLUICE_WAKE_ID", &call.wake_id)
+            .envs(call.traceparent.iter().map(|context| ("TRACEPARENT", context)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -55,7 +55,7 @@ impl Driver for CustomResource {
             let patch = self.patch(call.action)?;
             let only_up = call.action == Action::Resume;
             let plan = |present: &Value| merge::needed(present, patch, only_up);
-            self.api.change(&self.object, plan).await.map(Into::into)
+            self.api.change(&self.object, call.traceparent.as_deref(), plan).await.map(Into::into)
         })
     }
 }

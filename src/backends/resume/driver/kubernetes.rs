@@ -43,6 +43,14 @@ pub(super) struct Api {
 /// An answer: what was asked for, or a status and what the API says of it.
 type Answer = Result<Value, (StatusCode, Option<Duration>, Value)>;
 
+/// What is asked of the API server.
+struct Request<'a> {
+    method: Method,
+    object: &'a Object,
+    body: Option<&'a Value>,
+    traceparent: Option<&'a str>,
+}
+
 impl Api {
     pub(super) fn new(access: Access) -> Self {
         Self { access, client: Mutex::new(None) }
@@ -52,14 +60,17 @@ impl Api {
     pub(super) async fn change(
         &self,
         object: &Object,
+        traceparent: Option<&str>,
         plan: impl Fn(&Value) -> Option<Value> + Send + Sync,
     ) -> Result<How, CallError> {
         for _ in 0..CONFLICTS {
-            let present = self.ask(Method::GET, object, None).await?;
+            let get = Request { method: Method::GET, object, body: None, traceparent };
+            let present = self.ask(get).await?;
             let present = present.map_err(|refusal| refusal_of(object, "get", refusal))?;
             let Some(mut patch) = plan(&present) else { return Ok(How::Already) };
             guard(&mut patch, &present);
-            match self.ask(Method::PATCH, object, Some(&patch)).await? {
+            let body = Some(&patch);
+            match self.ask(Request { method: Method::PATCH, object, body, traceparent }).await? {
                 Ok(_) => return Ok(How::Triggered),
                 Err((StatusCode::CONFLICT, ..)) => {}
                 Err(refusal) => return Err(refusal_of(object, "patch", refusal)),
@@ -71,14 +82,9 @@ impl Api {
     }
 
     /// One request; after a 401 once more if the token was replaced meanwhile.
-    async fn ask(
-        &self,
-        method: Method,
-        object: &Object,
-        body: Option<&Value>,
-    ) -> Result<Answer, CallError> {
+    async fn ask(&self, request: Request<'_>) -> Result<Answer, CallError> {
         let entry = self.access.read().await.map_err(CallError::Permanent)?;
-        let answer = self.ask_as(&entry, &method, object, body).await?;
+        let answer = self.ask_as(&entry, &request).await?;
         if !matches!(answer, Err((StatusCode::UNAUTHORIZED, ..))) {
             return Ok(answer);
         }
@@ -86,20 +92,17 @@ impl Api {
         if newer.token == entry.token {
             return Ok(answer);
         }
-        self.ask_as(&newer, &method, object, body).await
+        self.ask_as(&newer, &request).await
     }
 
-    async fn ask_as(
-        &self,
-        entry: &Entry,
-        method: &Method,
-        object: &Object,
-        body: Option<&Value>,
-    ) -> Result<Answer, CallError> {
+    async fn ask_as(&self, entry: &Entry, request: &Request<'_>) -> Result<Answer, CallError> {
+        let Request { method, object, body, traceparent } = request;
         let client = self.client(&entry.trust).map_err(CallError::Permanent)?;
         let url = format!("{}{}", entry.server, object.path());
-        let mut asked =
-            client.request(method.clone(), url).header(header::ACCEPT, "application/json");
+        let mut asked = client
+            .request(method.clone(), url)
+            .headers(endpoint::traced(*traceparent))
+            .header(header::ACCEPT, "application/json");
         if let Some(token) = &entry.token {
             asked = asked.bearer_auth(token.expose());
         }

@@ -60,7 +60,9 @@ impl Driver for KubernetesScale {
 
     fn call(&self, call: Call) -> Calling<'_> {
         Box::pin(async move {
-            let changed = self.api.change(&self.object, |scale| self.plan(call.action, scale));
+            let changed = self.api.change(&self.object, call.traceparent.as_deref(), |scale| {
+                self.plan(call.action, scale)
+            });
             changed.await.map(Into::into)
         })
     }

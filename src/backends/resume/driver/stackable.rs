@@ -44,7 +44,7 @@ impl Driver for Stackable {
             let stopped = call.action == Action::Suspend;
             let patch = json!({ "spec": { "clusterOperation": { "stopped": stopped } } });
             let plan = |present: &Value| merge::needed(present, &patch, false);
-            self.api.change(&self.object, plan).await.map(Into::into)
+            self.api.change(&self.object, call.traceparent.as_deref(), plan).await.map(Into::into)
         })
     }
 }

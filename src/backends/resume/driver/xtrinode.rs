@@ -66,7 +66,9 @@ impl Driver for Xtrinode {
 
     fn call(&self, call: Call) -> Calling<'_> {
         Box::pin(async move {
-            let changed = self.api.change(&self.object, |present| plan(call.action, present));
+            let changed = self.api.change(&self.object, call.traceparent.as_deref(), |present| {
+                plan(call.action, present)
+            });
             changed.await.map(Into::into)
         })
     }

@@ -4,7 +4,7 @@ use std::{future::Future, path::Path, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::{Action, CallError, call, driver, nowhere, permanent, transient};
+use super::{Action, CallError, TRACE, call, driver, nowhere, permanent, transient};
 use crate::backends::resume::driver::How;
 
 fn command(script: &str, argument: &Path) -> Value {
@@ -33,10 +33,10 @@ async fn in_time<T>(what: impl Future<Output = T>) -> T {
 async fn a_program_is_told_by_its_environment_and_its_arguments() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("a file; with $signs");
-    let script = r#"echo "$SLUICE_ACTION $SLUICE_GROUP $SLUICE_BACKEND $SLUICE_REASON $SLUICE_WAKE_ID" >"$1""#;
+    let script = r#"echo "$SLUICE_ACTION $SLUICE_GROUP $SLUICE_BACKEND $SLUICE_REASON $SLUICE_WAKE_ID $TRACEPARENT" >"$1""#;
     assert_eq!(run(command(script, &file)).await.unwrap(), How::Triggered);
     let said = std::fs::read_to_string(&file).unwrap();
-    assert_eq!(said, "resume etl trino-a no_running_backend wake-1\n");
+    assert_eq!(said, format!("resume etl trino-a no_running_backend wake-1 {TRACE}\n"));
 }
 
 #[tokio::test]
