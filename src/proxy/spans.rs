@@ -152,6 +152,11 @@ impl Spans {
         self.server().into_iter().for_each(|server| server.names(query));
     }
 
+    /// So many more rows of its page have passed.
+    pub(crate) fn counted(&self, rows: u64) {
+        self.server().into_iter().for_each(|server| server.counted(rows));
+    }
+
     /// The answer is a page, which begins to stream now.
     pub(crate) fn streams(&self) {
         self.server().into_iter().for_each(Server::streams);

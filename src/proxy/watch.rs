@@ -122,6 +122,9 @@ impl Watch {
         let Subject::Known(query, _) = &self.subject else { return };
         let Counted { bytes, rows, lost } = std::mem::take(&mut self.uncounted);
         if bytes > 0 {
+            if !lost {
+                self.exchange.spans.counted(rows);
+            }
             query.counted(u64::try_from(bytes).unwrap_or(u64::MAX), rows, lost);
         }
     }

@@ -244,15 +244,28 @@ def laid_out(sections):
     for title, panels in sections:
         placed.append(heading(title, top))
         top += 1
-        left = tallest = 0
-        for each in panels:
-            size = each["gridPos"]
-            if left + size["w"] > COLUMNS:
-                left, top, tallest = 0, top + tallest, 0
-            placed.append({**each, "gridPos": {**size, "x": left, "y": top}})
-            left, tallest = left + size["w"], max(tallest, size["h"])
-        top += tallest
+        for row in rows_of(panels):
+            tallest, left = max(each["gridPos"]["h"] for each in row), 0
+            for each in row:
+                # As tall as the tallest beside it: no holes.
+                size = {**each["gridPos"], "h": tallest}
+                placed.append({**each, "gridPos": {**size, "x": left, "y": top}})
+                left += size["w"]
+            top += tallest
     return [{"id": index, **each} for index, each in enumerate(placed, 1)]
+
+
+def rows_of(panels):
+    """The panels of a section, row by row."""
+    rows, left = [[]], 0
+    for each in panels:
+        width = each["gridPos"]["w"]
+        if left + width > COLUMNS:
+            rows.append([])
+            left = 0
+        rows[-1].append(each)
+        left += width
+    return rows
 
 
 def heading(title, top):

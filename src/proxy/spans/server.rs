@@ -4,7 +4,7 @@ use std::{
     net::SocketAddr,
     sync::{
         OnceLock,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
 };
 
@@ -50,6 +50,8 @@ pub(crate) struct Server {
     backend: OnceLock<(BackendName, GroupName)>,
     attempts: AtomicU32,
     page: OnceLock<Instant>,
+    /// Rows of its page and one; 0: nobody counts them.
+    rows: AtomicU64,
 }
 
 impl Server {
@@ -80,6 +82,7 @@ impl Server {
             backend: OnceLock::new(),
             attempts: AtomicU32::new(0),
             page: OnceLock::new(),
+            rows: AtomicU64::new(0),
         }
     }
 
@@ -93,6 +96,12 @@ impl Server {
 
     pub(super) fn streams(&self) {
         let _ = self.page.set(Instant::now());
+    }
+
+    /// So many more rows of its page have passed.
+    pub(super) fn counted(&self, rows: u64) {
+        let before = self.rows.load(Ordering::Relaxed).max(1);
+        self.rows.store(before.saturating_add(rows), Ordering::Relaxed);
     }
 
     /// Another attempt at a backend; how many there were before.
@@ -150,6 +159,8 @@ impl Server {
             Span::new("gateway.results", Kind::Internal, context, *began).below(exchange.trace);
         let bytes = exchange.account.bytes_out();
         span.set("gateway.bytes", i64::try_from(bytes).unwrap_or(i64::MAX));
+        let rows = self.rows.load(Ordering::Relaxed).checked_sub(1);
+        span.set_known("gateway.rows", rows.and_then(|rows| i64::try_from(rows).ok()));
         let token = self.shown.token.and_then(|token| i64::try_from(token).ok());
         span.set_known("gateway.page_token", token);
         self.traces.tell(span);

@@ -8,6 +8,7 @@ use super::{
     PARENT, TRACE, gateway, parent,
     protobuf::Span,
     sink::{Manner, Sink},
+    telemetry,
 };
 use crate::harness::{
     gateway::{Gateway, groups},
@@ -226,4 +227,19 @@ async fn obs_T2_the_statement_is_told_only_if_that_is_asked_for_and_then_masked(
     gateway.stop().await;
     let query = &sink.named("gateway.query")[0];
     assert_eq!(query.of("db.query.text"), "SELECT '?' FROM sim.rows(?)");
+}
+
+#[tokio::test]
+async fn counted_rows_stand_on_the_query_and_on_its_pages() {
+    let (coordinator, sink) = (trino::trino().await, Sink::start(Manner::Take).await);
+    let more = telemetry(&sink, ", sampleRatio: 1.0") + "queries: { countRows: true }\n";
+    let gateway = Gateway::start(&(more + &groups(&[coordinator.url()], ""))).await;
+    gateway.until_healthy(1).await;
+    gateway.client().query("SELECT 1 /* sim: pages=3 rows=2 */").await.unwrap();
+    let query = sink.until("gateway.query", 1).await.remove(0);
+    assert_eq!(query.of("gateway.rows"), "6");
+    gateway.stop().await;
+    let pages = sink.named("gateway.results");
+    let rows = pages.iter().filter_map(|page| page.attributes.get("gateway.rows"));
+    assert_eq!(rows.map(|rows| rows.parse::<u64>().unwrap()).sum::<u64>(), 6, "{pages:#?}");
 }
