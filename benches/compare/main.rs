@@ -18,6 +18,7 @@ mod load;
 mod machine;
 mod memory;
 mod peers;
+mod profile;
 mod table;
 mod upstream;
 mod wire;
@@ -51,6 +52,9 @@ struct Options {
     /// What each way of telling costs: Sluice with everything off, as it comes, and with more switched on
     #[arg(long)]
     cost: bool,
+    /// A CPU profile and a flame graph of Sluice under each load go into this folder; nothing else is measured
+    #[arg(long, value_name = "FOLDER")]
+    profile: Option<PathBuf>,
     /// What `cargo bench` passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -94,6 +98,10 @@ async fn compare(options: &Options) {
     let trino = Trino { remember: 0, ..Trino::default() };
     let queries = Simulator::start(trino).await.expect("a simulator");
     let to = Coordinators { pages, queries: queries.addr() };
+    if let Some(folder) = &options.profile {
+        let binary = options.sluice.first().expect("a build");
+        return profile::take(binary, to, &options.loads(), folder).await;
+    }
     if options.cost {
         return cost(options, to).await;
     }

@@ -104,6 +104,14 @@ pub(crate) async fn telling(
     peers
 }
 
+/// Sluice with its port for profiles open.
+pub(crate) async fn profiled(binary: &Path, to: Coordinators, port: SocketAddr) -> Peer {
+    let more = format!("profiling: {{ enabled: true, bind: '{port}' }}");
+    let peer = sluice("profiled".to_owned(), binary, to, &more).expect("a build");
+    answers(&peer).await;
+    peer
+}
+
 fn direct(to: Coordinators) -> Peer {
     Peer {
         name: "direct".to_owned(),
@@ -230,7 +238,7 @@ fn spawn(
     })
 }
 
-fn free() -> SocketAddr {
+pub(crate) fn free() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port")
 }
 
