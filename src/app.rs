@@ -271,7 +271,7 @@ fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
     });
     let metrics = Arc::clone(&shared.metrics);
     let scrape = Scrape::new(Arc::clone(&metrics), Arc::clone(&living), Handle::current());
-    let _ = shared.scrape.set(scrape.clone());
+    let _ = shared.scrape.set(scrape.apart());
     Seen {
         metrics,
         scrape,

@@ -15,6 +15,7 @@ pub mod sessions;
 mod span;
 pub mod story;
 pub mod table;
+mod unfinished;
 
 pub use bindings::Bindings;
 pub use chronicle::{Chronicle, Told};

@@ -28,6 +28,7 @@ use crate::{
 };
 
 pub use self::moment::Moment;
+pub(crate) use self::wake::FRESH;
 pub use self::wake::{Demand, GroupLive, GroupWake, WakeState};
 
 /// What clients are told of Trino's version before any coordinator has told its own.

@@ -6,7 +6,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    extract::{Path, Query as Parameters, State},
+    extract::{Path, Query as Parameters, State, rejection::QueryRejection},
     http::StatusCode,
 };
 use serde::{Deserialize, Serialize};
@@ -81,8 +81,10 @@ struct Wait {
 
 pub(super) async fn all(
     State(of): State<Operated>,
-    Parameters(wanted): Parameters<Wanted>,
+    wanted: Result<Parameters<Wanted>, QueryRejection>,
 ) -> Answer<Vec<Row>> {
+    let Parameters(wanted) =
+        wanted.map_err(|error| Refused::new(StatusCode::BAD_REQUEST, error.body_text()))?;
     let snapshot = of.current.load_full();
     let now = Instant::now();
     let mut rows: Vec<Row> =

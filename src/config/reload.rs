@@ -24,6 +24,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("admin.bind", old.admin.bind != new.admin.bind),
         ("profiling.enabled", old.profiling.enabled != new.profiling.enabled),
         ("profiling.bind", old.profiling.bind != new.profiling.bind),
+        ("log.format", old.log.format != new.log.format),
+        ("info.environment", old.info.environment != new.info.environment),
         ("audit", old.audit != new.audit),
         ("store", kind(&old.store) != kind(&new.store)),
     ];

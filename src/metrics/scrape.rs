@@ -77,6 +77,13 @@ impl Scrape {
         Self { inner: Arc::new(Inner { metrics, living, runtime, pages, flights }) }
     }
 
+    /// The same pages with places of their own: who reads slowly there holds up nobody here.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let Inner { metrics, living, runtime, .. } = &*self.inner;
+        Self::new(Arc::clone(metrics), Arc::clone(living), runtime.clone())
+    }
+
     /// Answers a scrape; `exemplars` is the configuration's word.
     pub async fn answer(&self, headers: &HeaderMap, exemplars: bool) -> Response<Bytes> {
         let form = Form::wanted(headers, exemplars);

@@ -50,6 +50,9 @@ pub(crate) use line;
 /// What nginx calls a request whose client left before its answer ended; such a request counts with it.
 const CLIENT_LEFT: u16 = 499;
 
+/// No overhead is that long.
+const UNANSWERED: u64 = u64::MAX;
+
 /// Everything that is known of a request before its path is looked at.
 #[derive(Debug)]
 pub(crate) struct Exchange {
@@ -91,6 +94,8 @@ pub(crate) struct Account {
     upstream_micros: AtomicU64,
     bytes_out: AtomicU64,
     held_micros: AtomicU64,
+    /// What of the time to the answer's head was the gateway's own; [`UNANSWERED`] until there is one.
+    overhead_micros: AtomicU64,
     status: AtomicU16,
     ended: AtomicBool,
     gone: AtomicBool,
@@ -115,6 +120,7 @@ impl Account {
             upstream_micros: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             held_micros: AtomicU64::new(0),
+            overhead_micros: AtomicU64::new(UNANSWERED),
             status: AtomicU16::new(CLIENT_LEFT),
             ended: AtomicBool::new(false),
             gone: AtomicBool::new(false),
@@ -176,7 +182,9 @@ impl Account {
             self.metrics.step(Step::ResumeWait, held);
         }
         let others = self.upstream().saturating_add(held);
-        self.metrics.overhead(self.label(), self.started.elapsed().saturating_sub(others));
+        let overhead = self.started.elapsed().saturating_sub(others);
+        self.overhead_micros.store(micros(overhead), Ordering::Relaxed);
+        self.metrics.overhead(self.label(), overhead);
     }
 
     /// Time that backends took.

@@ -202,6 +202,9 @@ async fn dispatch(
     exchange.account.group(&chosen.group.metrics);
     let lease = asked.is_demand().then(|| accepted(&core, &chosen.group, asked));
     let about = about(&exchange, &chosen.group, asked);
+    if lease.is_some() {
+        asked.origin.accepted(&about);
+    }
     let statement = Arc::new(kept(&core, headers, body, asked));
     forward_statement(core, exchange, chosen, statement, about, lease, None).await
 }
@@ -226,6 +229,7 @@ pub(crate) async fn forward_statement(
     instead_of: Option<(Arc<Query>, Place)>,
 ) -> Response {
     let mut attempts = 0_u64;
+    let counts = lease.is_some();
     loop {
         attempts += 1;
         let backend = Arc::clone(&chosen.backend);
@@ -271,7 +275,7 @@ pub(crate) async fn forward_statement(
             Err(failure) => {
                 let answer = forward::failed(&core, &exchange, &chosen.group.name, &failure);
                 let end = End::rejected(answer.status().as_u16(), Some("no coordinator answered"));
-                about.tell(&end.by(backend.name.as_ref()), true);
+                about.tell(&end.by(backend.name.as_ref()), counts);
                 answer
             }
         };

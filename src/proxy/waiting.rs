@@ -60,6 +60,7 @@ pub(crate) async fn submit(
     exchange.account.group(&group.metrics);
     let lease = sending::accepted(&core, &group, asked);
     let about = sending::about(&exchange, &group, asked);
+    asked.origin.accepted(&about);
     let statement = sending::kept(&core, headers, body, asked);
     queue(core, exchange, group, Guest { about, statement: Arc::new(statement), lease }).await
 }
@@ -107,7 +108,10 @@ pub(crate) fn nobody_comes(
     };
     let end = End::rejected(StatusCode::SERVICE_UNAVAILABLE.as_u16(), Some(words));
     sending::about(exchange, group, asked).tell(&end, true);
-    turned_away(core, exchange, group, reason, words)
+    if asked.is_demand() {
+        return turned_away(core, exchange, group, reason, words);
+    }
+    no_capacity(core, exchange, group, reason, words)
 }
 
 fn why_nobody(outcome: &Outcome) -> (Unavailable, &'static str) {
@@ -165,8 +169,9 @@ pub(crate) async fn queue(
             page::queued(&exchange, &waiting, FIRST_TOKEN)
         }
         Pursued::Later => {
-            drop(held);
+            held.over();
             let (reason, words) = reason_of_wait(&group);
+            waiting.refused_for(Unavailable::QueueTimeout, words);
             turned_away(&core, &exchange, &group, reason, words)
         }
     }
@@ -317,6 +322,17 @@ fn turned_away(
     if is_want {
         core.shared.ledger.unmet(&group.name, Instant::now());
     }
+    no_capacity(core, exchange, group, reason, words)
+}
+
+/// The same for one that is no demand.
+fn no_capacity(
+    core: &Core,
+    exchange: &Exchange,
+    group: &Group,
+    reason: Unavailable,
+    words: &str,
+) -> Response {
     core.shared.metrics.routing_error(RoutingError::NoBackend);
     core.shared.metrics.error(ErrorKind::Capacity, exchange.account.label());
     unavailable::answer(exchange, group.name.as_str(), reason, words)

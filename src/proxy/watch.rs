@@ -20,7 +20,7 @@ use crate::{
     queries::{
         Ending, Lease, Pass, Query,
         query::{About, Statement, Streaming},
-        story::{Came, Origin, Place, Said, Untold},
+        story::{Came, End, Origin, Place, Said, Untold},
     },
     snapshot::Backend,
     trino::{
@@ -184,7 +184,18 @@ impl Watch {
         if let Subject::Known(query, _) = &self.subject {
             query.touch();
         }
+        self.without_id("its coordinator gave it no id");
         self.subject = Subject::Settled;
+    }
+
+    /// The answer to a POST is over, and no query came of it; a statement that has waited waits again.
+    fn without_id(&self, words: &str) {
+        if let Subject::New(newcomer) = &self.subject
+            && newcomer.pass.is_none()
+        {
+            let end = End::rejected(200, Some(words)).by(self.backend.name.as_ref());
+            newcomer.about.tell(&end, newcomer.lease.is_some());
+        }
     }
 
     /// The backend broke off in the middle of the page.
@@ -196,6 +207,7 @@ impl Watch {
             backend = self.backend.name.as_ref(), error_type = UpstreamError::Body.as_str(), %error,
             "backend broke off in the middle of an answer"
         );
+        self.without_id("its coordinator broke off before an id");
         self.left(past_next_uri);
     }
 
@@ -235,7 +247,12 @@ impl Watch {
 
     fn enter(&mut self, id: QueryId, newcomer: Newcomer) -> Arc<Query> {
         let Newcomer { about, group, lease, statement, instead_of, pass } = newcomer;
-        about.metrics.query_event(QueryEvent::Routed);
+        if lease.is_some() {
+            about.metrics.query_event(QueryEvent::Routed);
+        }
+        if let Some(origin) = about.origin.get() {
+            origin.settled();
+        }
         about.span.iter().for_each(|span| span.note("routed"));
         self.exchange.spans.names(id);
         let query = Query::new(id, self.backend.name.clone(), group, about, lease);

@@ -46,7 +46,6 @@ pub struct Query {
     polls: AtomicU32,
     spooled: AtomicBool,
     running: AtomicBool,
-    unqueued: AtomicBool,
     rows: AtomicBool,
     successor: OnceLock<QueryId>,
     entrance: OnceLock<Box<str>>,
@@ -138,7 +137,6 @@ impl Query {
             polls: AtomicU32::new(0),
             spooled: AtomicBool::new(false),
             running: AtomicBool::new(false),
-            unqueued: AtomicBool::new(false),
             rows: AtomicBool::new(false),
             successor: OnceLock::new(),
             entrance: OnceLock::new(),
@@ -157,12 +155,10 @@ impl Query {
         {
             lease.set_state(state);
         }
-        if !matches!(state, State::Queued | State::WaitingForResources)
-            && !self.unqueued.load(Ordering::Relaxed)
-            && !self.unqueued.swap(true, Ordering::Relaxed)
+        if matches!(state, State::Queued | State::WaitingForResources)
             && let Some(origin) = self.about.origin.get()
         {
-            origin.left_queue(self.about.accepted);
+            origin.queues(self.about.accepted);
         }
         if state == State::Running && !self.running.swap(true, Ordering::Relaxed) {
             self.about.metrics.query_event(QueryEvent::Running);

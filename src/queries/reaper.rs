@@ -48,18 +48,25 @@ fn round(current: &Current) -> Duration {
 
 fn sweep(table: &Table, now: Instant, snapshot: &Snapshot, metrics: &Metrics) {
     let settings = &snapshot.config.queries;
+    let mut over = Vec::new();
     table.retain(|query| {
         let silence = query.silence(now);
         if !query.is_in_flight() {
             return silence < settings.remember_for.get();
         }
         if has_ended(snapshot, query.id.suffix()) {
-            query.end(&Ending::Lost);
-        } else if silence >= settings.abandon_after.get() && query.end(&Ending::Abandoned) {
-            metrics.evicted(Evicted::Ttl);
+            over.push((Arc::clone(query), Ending::Lost));
+        } else if silence >= settings.abandon_after.get() {
+            over.push((Arc::clone(query), Ending::Abandoned));
         }
         true
     });
+    // Not within: an end may wait for the audit's disk, and polls would wait with it.
+    for (query, ending) in over {
+        if query.end(&ending) && matches!(ending, Ending::Abandoned) {
+            metrics.evicted(Evicted::Ttl);
+        }
+    }
 }
 
 /// Whether that coordinator process is known, and known to have ended: another one answers behind its backend. One

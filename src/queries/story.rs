@@ -21,12 +21,20 @@ use sluice_routing::{QueryId, StatementKind, mask};
 
 use crate::{
     metrics::{QueryError, QueryEvent, QueryStatus},
-    queries::{Chronicle, chronicle::Told, query::About, span},
+    queries::{Chronicle, chronicle::Told, query::About, span, unfinished::Unfinished},
     telemetry::context::{RequestId, TraceContext},
 };
 
 /// So much of a statement is shown to operators, masked.
 const SHOWN: usize = 1024;
+
+/// Names that clients choose are cut here, in bytes: a thousand stories of strangers must not fill the memory.
+const LONGEST_NAME: usize = 256;
+
+/// The beginning of a name that a client chose.
+pub fn cut(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(LONGEST_NAME)).unwrap_or_default()
+}
 
 /// What is known of a query from its POST until it has been told.
 pub struct Origin {
@@ -58,9 +66,10 @@ pub struct Origin {
     bytes: AtomicU64,
     /// Milliseconds, one more than were waited; 0: it never waited.
     waited: AtomicU64,
-    /// Milliseconds after its acceptance, and one; 0: it has not left Trino's queue.
-    unqueued: AtomicU64,
+    /// Milliseconds after its acceptance, and one, when a page last said that it queues; 0: none did.
+    queued: AtomicU64,
     told: AtomicBool,
+    unfinished: Unfinished,
     chronicle: Arc<Chronicle>,
 }
 
@@ -117,7 +126,8 @@ pub struct Came {
 impl Origin {
     /// Of a statement, from its headers and its text.
     pub fn new(chronicle: Arc<Chronicle>, came: Came, said: &Said<'_>, sql: &Bytes) -> Self {
-        let owned = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(Arc::from);
+        let owned =
+            |text: Option<&str>| text.filter(|text| !text.is_empty()).map(|text| cut(text).into());
         let beginning = sql.get(..SHOWN.min(sql.len())).unwrap_or_default();
         let shown = mask(&String::from_utf8_lossy(beginning));
         Self {
@@ -138,8 +148,9 @@ impl Origin {
             rows_unknown: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
             waited: AtomicU64::new(0),
-            unqueued: AtomicU64::new(0),
+            queued: AtomicU64::new(0),
             told: AtomicBool::new(false),
+            unfinished: Unfinished::default(),
             chronicle,
         }
     }
@@ -164,12 +175,9 @@ impl Origin {
         self.waited.store(millis(held).saturating_add(1), Relaxed);
     }
 
-    /// It was seen outside of Trino's queue; the first word counts.
-    pub fn left_queue(&self, accepted: tokio::time::Instant) {
-        if self.unqueued.load(Relaxed) == 0 {
-            let after = millis(accepted.elapsed()).saturating_add(1);
-            let _ = self.unqueued.compare_exchange(0, after, Relaxed, Relaxed);
-        }
+    /// A page says that it still queues.
+    pub fn queues(&self, accepted: tokio::time::Instant) {
+        self.queued.store(millis(accepted.elapsed()).saturating_add(1), Relaxed);
     }
 
     /// So many bytes of pages went to the client.
@@ -198,12 +206,33 @@ impl Origin {
         self.waited.load(Relaxed).saturating_sub(1)
     }
 
-    fn queued_ms(&self, took: Duration) -> u64 {
-        let left = match self.unqueued.load(Relaxed) {
-            0 => millis(took),
-            after => after - 1,
-        };
-        left.saturating_sub(self.resume_wait_ms())
+    fn queued_ms(&self) -> u64 {
+        let until = self.queued.load(Relaxed).saturating_sub(1);
+        until.saturating_sub(self.resume_wait_ms())
+    }
+}
+
+impl Origin {
+    /// It is a statement that counts, and no query yet: should nobody tell its end, that is told with its last trace.
+    pub fn accepted(&self, about: &About) {
+        self.unfinished.is(about);
+    }
+
+    /// It is a query from now on, and told as one.
+    pub fn settled(&self) {
+        self.unfinished.is_not();
+    }
+}
+
+impl Drop for Origin {
+    fn drop(&mut self) {
+        if !self.told.load(Relaxed)
+            && let Some(about) = self.unfinished.is_not()
+        {
+            let left = "its client left before the first answer";
+            let end = End { status: QueryStatus::Canceled, ..End::rejected(499, Some(left)) };
+            about.tell_from(Some(self), &end, true);
+        }
     }
 }
 
@@ -287,14 +316,18 @@ impl About {
         if origin.as_ref().is_some_and(|origin| origin.told.swap(true, Relaxed)) {
             return;
         }
-        span::end(self, end, origin.as_deref());
+        self.tell_from(origin.as_deref(), end, counts);
+    }
+
+    pub(super) fn tell_from(&self, origin: Option<&Origin>, end: &End<'_>, counts: bool) {
+        span::end(self, end, origin);
         let took = self.accepted.elapsed();
         if counts {
             self.count(end, took);
         }
         if let Some(origin) = origin {
-            let told = self.told(&origin, end, took);
-            log(&origin, &told);
+            let told = self.told(origin, end, took);
+            log(origin, &told);
             origin.chronicle.keep(told, &origin.audited);
         }
     }
@@ -335,7 +368,7 @@ impl About {
             error_type: end.error.map(|(_, class)| class),
             reason: end.reason.map(Arc::from),
             resume_wait_ms: origin.resume_wait_ms(),
-            queued_ms: origin.queued_ms(took),
+            queued_ms: origin.queued_ms(),
             rows: origin.rows_so_far(),
             bytes: origin.chronicle.audits().then(|| origin.bytes.load(Relaxed)),
             shown: origin.shown.clone(),

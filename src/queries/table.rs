@@ -70,7 +70,7 @@ impl Table {
     }
 
     /// Looks at every query; those for which `keep` says no are forgotten.
-    pub fn retain(&self, mut keep: impl FnMut(&Query) -> bool) {
+    pub fn retain(&self, mut keep: impl FnMut(&Arc<Query>) -> bool) {
         self.queries.retain(|_, query| keep(query));
         self.aliases.retain(|_, alias| self.queries.contains_key(&alias.real));
     }

@@ -84,6 +84,9 @@ pub struct GroupLive {
 /// So many statements of one resume are remembered by their traces: as many as a span may have links.
 const CAUSES: usize = 128;
 
+/// A cause that is older belongs to a wish that came to nothing.
+pub(crate) const FRESH: Duration = Duration::from_secs(30);
+
 impl GroupLive {
     /// Of the group of that name; `reports` leads to the fold.
     pub fn new(name: GroupName, reports: mpsc::UnboundedSender<Report>) -> Self {
@@ -99,6 +102,7 @@ impl GroupLive {
     /// Says on whose behalf a backend is wanted; said before it is, so that the resume knows its starter.
     pub fn because(&self, cause: Cause) {
         let mut causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
+        causes.retain(|(since, _)| since.elapsed() < FRESH);
         // Where no span is told nobody but the starter matters.
         let most = if cause.traces.is_on() { CAUSES } else { 1 };
         if causes.len() < most {

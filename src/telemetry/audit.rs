@@ -10,7 +10,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
         mpsc::{self, Receiver, SyncSender, TrySendError},
     },
     time::Duration,
@@ -27,7 +27,11 @@ use writer::Writer;
 /// How long the end of the process waits for the last records.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 
-/// Between two tries to put the last word into a queue that is full.
+/// How long `onFull: block` holds up an end, and with it all that its thread serves: a disk that hangs must not hang
+/// the gateway.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+/// Between two tries to put something into a queue that is full.
 const BETWEEN_TRIES: Duration = Duration::from_millis(5);
 
 /// Where and how.
@@ -73,7 +77,8 @@ pub struct Unwritable {
 
 enum Entry {
     Line(u64, Box<dyn Line>),
-    Reopen,
+    /// Look whether the file was moved.
+    Look,
     Flush(SyncSender<()>),
 }
 
@@ -92,6 +97,8 @@ pub struct Audit {
 struct Loss {
     tally: Box<dyn Tally>,
     waiting: AtomicU64,
+    /// Whether the file is to be opened anew.
+    moved: AtomicBool,
     /// Found the queue full since that was last told.
     full: AtomicU64,
 }
@@ -110,7 +117,12 @@ impl Audit {
         let unwritable = |cause| Unwritable { path: options.path.clone(), cause };
         let file = File::open(&options.path, options.fsync).map_err(unwritable)?;
         let (entries, taken) = mpsc::sync_channel(options.queue);
-        let shared = Arc::new(Loss { tally, waiting: AtomicU64::new(0), full: AtomicU64::new(0) });
+        let shared = Arc::new(Loss {
+            tally,
+            waiting: AtomicU64::new(0),
+            moved: AtomicBool::new(false),
+            full: AtomicU64::new(0),
+        });
         let writer = Writer::new(file, part, Arc::clone(&shared));
         std::thread::Builder::new()
             .name("audit".to_owned())
@@ -128,7 +140,7 @@ impl Audit {
         *next = next.saturating_add(1);
         self.shared.came();
         let taken = match self.entries.try_send(entry) {
-            Err(TrySendError::Full(entry)) if self.block => self.entries.send(entry).is_ok(),
+            Err(TrySendError::Full(entry)) if self.block => self.insist(entry),
             outcome => outcome.is_ok(),
         };
         if !taken {
@@ -138,10 +150,24 @@ impl Audit {
         }
     }
 
-    /// The file was moved: a new one is begun under the old name.
+    /// Waits for room, and with the thread all that it serves; not for ever, since a disk that hangs would hold up all.
+    fn insist(&self, mut entry: Entry) -> bool {
+        let deadline = tokio::time::Instant::now() + LONGEST_WAIT;
+        while tokio::time::Instant::now() < deadline {
+            std::thread::park_timeout(BETWEEN_TRIES);
+            match self.entries.try_send(entry) {
+                Err(TrySendError::Full(unsent)) => entry = unsent,
+                outcome => return outcome.is_ok(),
+            }
+        }
+        false
+    }
+
+    /// The file was moved: a new one is begun under the old name before the next line is written.
     pub fn reopen(&self) {
-        // Found full, the writer is behind; SIGHUP may be sent again.
-        let _ = self.entries.try_send(Entry::Reopen);
+        self.shared.moved.store(true, Relaxed);
+        // So that an idle writer does it now; one whose queue is full will look by itself.
+        let _ = self.entries.try_send(Entry::Look);
     }
 }
 

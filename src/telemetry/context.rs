@@ -172,7 +172,10 @@ impl RequestId {
     /// The id of a request: `X-Request-Id` if it matches `[A-Za-z0-9._:-]{1,128}`, else a new one.
     pub fn of(headers: &HeaderMap) -> Self {
         match headers.get(X_REQUEST_ID) {
-            Some(value) if Self::is_harmless(value.as_bytes()) => Self(value.clone()),
+            // Copied: the header is a piece of the buffer that its whole request was read into.
+            Some(value) if Self::is_harmless(value.as_bytes()) => {
+                HeaderValue::from_bytes(value.as_bytes()).map_or_else(|_| Self::generate(), Self)
+            }
             _ => Self::generate(),
         }
     }

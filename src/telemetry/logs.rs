@@ -5,7 +5,10 @@
 
 use std::{
     io::{self, IsTerminal},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tracing_subscriber::{
@@ -43,8 +46,6 @@ pub enum LogsError {
     Level {
         /// What was asked for.
         level: String,
-        /// What is wrong with it.
-        source: tracing_subscriber::filter::ParseError,
     },
     /// Another log was set up before.
     #[error("cannot set up the log")]
@@ -63,6 +64,8 @@ pub struct Logs {
     filter: reload::Handle<EnvFilter, Registry>,
     /// Whether the environment said what is logged.
     fixed: bool,
+    /// Whether an operator has.
+    by_hand: Arc<AtomicBool>,
     /// What a detached level acts on; the log of the process is owned by the process.
     _own: Option<Arc<reload::Layer<EnvFilter, Registry>>>,
     /// With the last handle the process ends: the last lines are written then.
@@ -83,7 +86,13 @@ pub fn init(format: Format, level: &str, env: &str) -> Result<Logs, LogsError> {
         }
         Format::Text => tracing::subscriber::set_global_default(registry.with(text(queue)))?,
     }
-    Ok(Logs { filter: handle, fixed: from_env.is_some(), _own: None, _tail: Some(Arc::new(tail)) })
+    Ok(Logs {
+        filter: handle,
+        fixed: from_env.is_some(),
+        by_hand: Arc::default(),
+        _own: None,
+        _tail: Some(Arc::new(tail)),
+    })
 }
 
 fn text<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(
@@ -92,19 +101,41 @@ fn text<S: tracing::Subscriber + for<'a> LookupSpan<'a>>(
     fmt::layer().with_ansi(io::stdout().is_terminal()).with_writer(queue)
 }
 
+/// Whether each part names a level. The filter's own reader takes any word as the name of a module, so a slip would
+/// mute the log.
+pub fn reads(text: &str) -> bool {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    let named = text.split(',').all(|part| match part.rsplit_once('=') {
+        Some((target, level)) => {
+            !target.is_empty() && !target.contains(char::is_whitespace) && is_level(level)
+        }
+        None => is_level(part),
+    });
+    named && EnvFilter::try_new(text).is_ok()
+}
+
 fn parse(level: &str) -> Result<EnvFilter, LogsError> {
-    EnvFilter::try_new(level).map_err(|source| LogsError::Level { level: level.to_owned(), source })
+    EnvFilter::try_new(level).map_err(|_| LogsError::Level { level: level.to_owned() })
 }
 
 impl Logs {
-    /// An operator's command: changes what is logged from now on.
+    /// An operator's command: changes what is logged from now on, whatever a reload says.
     pub fn set_level(&self, level: &str) -> Result<(), LogsError> {
-        Ok(self.filter.reload(parse(level)?)?)
+        if !reads(level) {
+            return Err(LogsError::Level { level: level.to_owned() });
+        }
+        self.filter.reload(parse(level)?)?;
+        self.by_hand.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
-    /// A reload's word, which `RUST_LOG` overrules.
+    /// A reload's word, which `RUST_LOG` and an operator overrule.
     pub fn configured(&self, level: &str) -> Result<(), LogsError> {
-        if self.fixed { Ok(()) } else { self.set_level(level) }
+        if self.fixed || self.by_hand.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Ok(self.filter.reload(parse(level)?)?)
     }
 
     /// What is logged now, as directives.
@@ -115,7 +146,13 @@ impl Logs {
     /// A level that changes nothing, for gateways that run inside another program and leave its log alone.
     pub fn detached() -> Self {
         let (layer, filter) = reload::Layer::new(EnvFilter::new("info"));
-        Self { filter, fixed: false, _own: Some(Arc::new(layer)), _tail: None }
+        Self {
+            filter,
+            fixed: false,
+            by_hand: Arc::default(),
+            _own: Some(Arc::new(layer)),
+            _tail: None,
+        }
     }
 }
 
@@ -129,8 +166,10 @@ mod tests {
         assert_eq!(logs.level(), "info");
         logs.set_level("sluice=debug,warn").unwrap();
         assert_eq!(logs.level(), "sluice=debug,warn");
-        let refused = logs.set_level("sluice=verbose").unwrap_err();
-        assert!(refused.to_string().contains("`sluice=verbose` is no log level"));
+        for slip in ["sluice=verbose", "wran", "sluice=debug, warn", ""] {
+            let refused = logs.set_level(slip).unwrap_err();
+            assert!(refused.to_string().contains(&format!("`{slip}` is no log level")));
+        }
         assert_eq!(logs.level(), "sluice=debug,warn");
     }
 
@@ -142,5 +181,15 @@ mod tests {
         assert_eq!(logs.level(), "info");
         logs.set_level("trace").unwrap();
         assert_eq!(logs.level(), "trace");
+    }
+
+    #[test]
+    fn what_an_operator_says_stays_over_reloads() {
+        let logs = Logs::detached();
+        logs.configured("warn").unwrap();
+        assert_eq!(logs.level(), "warn");
+        logs.set_level("debug").unwrap();
+        logs.configured("info").unwrap();
+        assert_eq!(logs.level(), "debug");
     }
 }

@@ -5,6 +5,7 @@
 #![allow(non_snake_case, reason = "tests bear the ids of the facts")]
 
 mod audit;
+mod endings;
 mod log;
 mod ring;
 mod schema;

@@ -19,15 +19,12 @@ use crate::{
     },
     config::model::Resume,
     metrics::ResumeOutcome,
-    snapshot::Seat,
+    snapshot::{FRESH, Seat},
     telemetry::{
         context::TraceContext,
         traces::{Cause, Kind, Span},
     },
 };
-
-/// A cause that is older belongs to a wish that came to nothing.
-const FRESH: Duration = Duration::from_secs(30);
 
 /// What is known of a group's resumes by their traces.
 #[derive(Debug, Default)]
@@ -104,6 +101,9 @@ impl Truth {
         let traced = &mut self.waking.entry(group.clone()).or_default().traced;
         let Some(at) = traced.flights.iter().position(|flight| flight.seat == seat) else { return };
         let Flight { cause, span, joined, .. } = traced.flights.swap_remove(at);
+        if ended.outcome == ResumeOutcome::Success {
+            traced.starter = None;
+        }
         let Some(context) = span else { return };
         let mut span =
             Span::new("gateway.resume", Kind::Internal, context, began).below(cause.context);

@@ -1,10 +1,13 @@
 //! Times and sizes that make no sense, and texts that would break what they are written into.
 
 use super::report::Report;
-use crate::config::{
-    model::Config,
-    tree::Trail,
-    units::{Bytes, Span},
+use crate::{
+    config::{
+        model::Config,
+        tree::Trail,
+        units::{Bytes, Span},
+    },
+    telemetry::logs,
 };
 
 /// Below it no real statement fits.
@@ -82,15 +85,8 @@ fn statement(size: Bytes, report: &mut Report<'_>) {
     }
 }
 
-/// The filter's own reader takes any word as the name of a module, so a slip would mute the log.
 fn level(text: &str, report: &mut Report<'_>) {
-    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
-    let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
-    let reads = text.split(',').map(str::trim).all(|part| match part.rsplit_once('=') {
-        Some((target, level)) => !target.is_empty() && is_level(level),
-        None => is_level(part),
-    });
-    if !reads || tracing_subscriber::EnvFilter::try_new(text).is_err() {
+    if !logs::reads(text) {
         let trail = Trail::default().key("log").key("level");
         let what = format!("{} is no log filter", report.quoted(&trail, text));
         report.wrong(

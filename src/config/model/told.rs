@@ -162,7 +162,7 @@ pub enum QueryText {
     /// Literals and secrets masked.
     #[default]
     Redacted,
-    /// As the client sent it.
+    /// As the client sent it, its first 64 KiB.
     Full,
     /// Nothing.
     None,
@@ -175,7 +175,7 @@ pub enum OnFull {
     /// It is dropped and counted.
     #[default]
     Drop,
-    /// The query's end waits for room.
+    /// The query's end waits for room, and with it whatever its thread serves: at most a second, then it is dropped.
     Block,
 }
 

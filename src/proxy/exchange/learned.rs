@@ -4,13 +4,13 @@
 //! templates of paths, never a path: slugs, tokens and query strings are secrets.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::Ordering},
     time::Duration,
 };
 
 use sluice_routing::{BackendName, GroupName, QueryId};
 
-use super::{Account, Exchange};
+use super::{Account, Exchange, UNANSWERED};
 use crate::{
     config::model::AccessLog,
     metrics::Operation,
@@ -116,8 +116,11 @@ impl Account {
     /// Whole milliseconds of the backends, and of the gateway itself.
     fn shares(&self, took: Duration) -> (u64, u64) {
         let upstream = self.upstream();
-        let others = upstream.saturating_add(self.waited_for_resume());
-        (millis(upstream), millis(took.saturating_sub(others)))
+        let overhead = match self.overhead_micros.load(Ordering::Relaxed) {
+            UNANSWERED => took.saturating_sub(upstream).saturating_sub(self.waited_for_resume()),
+            overhead => Duration::from_micros(overhead),
+        };
+        (millis(upstream), millis(overhead))
     }
 }
 

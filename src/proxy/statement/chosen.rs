@@ -23,6 +23,7 @@ use crate::{
         upstream::Failure,
         waiting,
     },
+    queries::story::cut,
     snapshot::{Backend, Group, GroupLive, GroupWake},
 };
 
@@ -243,6 +244,10 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision, asked: &Asked)
         exchange.account.group(&group.metrics);
     }
     match (&decision.outcome, group) {
+        // A kill is answered all the same, and told as what it was.
+        (Outcome::Refuse(Refusal::NoBackend { .. }), Some(group)) if asked.kills.is_some() => {
+            Choice::Wait(Arc::clone(group))
+        }
         (Outcome::Refuse(Refusal::NoBackend { .. }), Some(group)) => {
             Choice::Nobody(Box::new(waiting::nobody_comes(core, exchange, group, decision, asked)))
         }
@@ -257,7 +262,7 @@ fn refused(core: &Core, exchange: &Exchange, decision: &Decision, asked: &Asked)
                 _ => decision.why.to_string(),
             };
             line!(
-                warn, exchange, target: "sluice::proxy", event = "no_route", reason = "no_match", user = asked.user.as_deref(),
+                warn, exchange, target: "sluice::proxy", event = "no_route", reason = "no_match", user = asked.user.as_deref().map(cut),
                 source = asked.origin.source.as_deref(), client_ip = %exchange.client, statement_type = asked.kind.as_str(),
                 "no routing group takes a statement"
             );

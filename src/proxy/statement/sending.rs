@@ -23,7 +23,7 @@ use crate::{
     queries::{
         Lease,
         query::{About, Statement},
-        story::{End, Origin, Place, Untold, submitted},
+        story::{End, Origin, Place, Untold, cut, submitted},
     },
     snapshot::{Backend, Group},
 };
@@ -32,7 +32,7 @@ use crate::{
 pub(crate) fn accepted(core: &Core, group: &Group, asked: &Asked) -> Lease {
     group.metrics.query_event(QueryEvent::Submitted);
     placed(&asked.origin, group);
-    submitted(&asked.origin, asked.user.as_deref(), asked.kind);
+    submitted(&asked.origin, asked.user.as_deref().map(cut), asked.kind);
     core.shared.ledger.open(&group.name)
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn about_with(exchange: &Exchange, metrics: Arc<GroupMetrics>, asked:
         metrics,
         kind: asked.kind,
         accepted: exchange.account.started(),
-        user: asked.user.as_deref().map(Arc::from),
+        user: asked.user.as_deref().map(|user| cut(user).into()),
         traceparent: exchange.trace_of_query(),
         span: exchange.spans.query(exchange, asked),
         origin: Untold::of(Arc::clone(&asked.origin)),
@@ -128,7 +128,7 @@ pub(crate) async fn deliver(
     if answer.status() != StatusCode::OK {
         // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
         let end = End::rejected(answer.status().as_u16(), None).by(backend.name.as_ref());
-        newcomer.about.tell(&end, true);
+        newcomer.about.tell(&end, newcomer.lease.is_some());
         drop(newcomer);
         return refused_by(core, &exchange, &backend, (plan, answer));
     }

@@ -76,6 +76,9 @@ pub(super) async fn hand_over(
         match answer.status() {
             StatusCode::UNAUTHORIZED if pass.waiting.has_page() => pass.unauthorised(lease),
             _ => {
+                if let Some(origin) = about.origin.get() {
+                    origin.waited(pass.waiting.waited());
+                }
                 let end = End::rejected(answer.status().as_u16(), None).by(backend.name.as_ref());
                 about.tell(&End { id: pass.waiting.known_id(), ..end }, true);
                 drop(lease);

@@ -128,7 +128,8 @@ fn tell_of(waiting: &Waiting, gave_up: &GaveUp) {
         }),
         trino_state: None,
         error: None,
-        reason: Some(&gave_up.words),
+        // What a kill gives as its reason is a literal of somebody's statement.
+        reason: Some(if gave_up.why == Why::Killed { "killed" } else { &gave_up.words }),
     };
     waiting.about.tell(&end, true);
 }

@@ -225,6 +225,11 @@ impl Waiting {
         self.room.give_up(self, GaveUp::new(Why::Killed, message))
     }
 
+    /// Its client is told that it has waited long enough; no page was given out.
+    pub fn refused_for(self: &Arc<Self>, reason: crate::metrics::Unavailable, words: &str) {
+        self.room.give_up(self, GaveUp::new(Why::Unavailable(reason), words));
+    }
+
     /// Its client left before any page was given out (rule L4).
     pub fn leave_unannounced(self: &Arc<Self>) {
         let left = "its client left before the first answer";

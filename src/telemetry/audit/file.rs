@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    io::{self, Write as _},
+    io::{self, Read as _, Seek as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -19,8 +20,12 @@ pub(super) struct File {
 impl File {
     /// Opens it for appending; it is made if it is not there, and its folder is not.
     pub(super) fn open(path: &Path, fsync: bool) -> io::Result<Self> {
-        let file = fs::OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self { path: path.to_owned(), fsync, file, torn: false })
+        let mut options = fs::OpenOptions::new();
+        // It names users and shows statements: not for everybody on the machine.
+        options.create(true).append(true).mode(0o640);
+        let file = options.open(path)?;
+        let torn = !ends_whole(path);
+        Ok(Self { path: path.to_owned(), fsync, file, torn })
     }
 
     /// Begins a new file under the old name; the present one stays if that fails.
@@ -46,4 +51,17 @@ impl File {
         self.file.write_all(lines)?;
         if self.fsync { self.file.sync_data() } else { Ok(()) }
     }
+}
+
+/// Whether the last line has its end: a process that was killed while it wrote may have left half a line.
+fn ends_whole(path: &Path) -> bool {
+    let last = || {
+        let mut file = fs::File::open(path).ok()?;
+        file.seek(io::SeekFrom::End(-1)).ok()?;
+        let mut byte = [0];
+        file.read_exact(&mut byte).ok()?;
+        Some(byte == *b"\n")
+    };
+    // An empty file, a device or one that cannot be read has no line to end.
+    last().unwrap_or(true)
 }

@@ -58,6 +58,7 @@ impl Writer {
         loop {
             match entries.recv_timeout(BETWEEN_COMPLAINTS) {
                 Ok(entry) => {
+                    self.look();
                     self.take(entry);
                     while self.records < BATCH as u64 && self.out.len() < BATCH_BYTES {
                         let Ok(entry) = entries.try_recv() else { break };
@@ -78,14 +79,19 @@ impl Writer {
                 line.write(seq, &mut self.out);
                 self.records += 1;
             }
-            Entry::Reopen => {
-                self.flush();
-                self.reopen();
-            }
+            Entry::Look => self.look(),
             Entry::Flush(done) => {
                 self.flush();
                 let _ = done.try_send(());
             }
+        }
+    }
+
+    /// What was taken before the file was moved belongs into the old one.
+    fn look(&mut self) {
+        if self.shared.moved.swap(false, Relaxed) {
+            self.flush();
+            self.reopen();
         }
     }
 

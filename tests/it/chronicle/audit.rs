@@ -34,7 +34,7 @@ const KINDS: [(&str, &str); 14] = [
 ];
 
 /// A folder for the audit, and the lines that say so.
-fn place(more: &str) -> (tempfile::TempDir, PathBuf, String) {
+pub(super) fn place(more: &str) -> (tempfile::TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.jsonl");
     let yaml = format!("audit: {{ path: \"{}\"{more} }}\n", path.display());
@@ -42,7 +42,7 @@ fn place(more: &str) -> (tempfile::TempDir, PathBuf, String) {
 }
 
 /// Waits until the file has so many lines, each as the schema wants it.
-async fn lines(path: &Path, count: usize) -> Vec<Value> {
+pub(super) async fn lines(path: &Path, count: usize) -> Vec<Value> {
     let text = || std::fs::read_to_string(path).unwrap_or_default();
     wait::until("audit lines", || text().matches('\n').count() >= count).await;
     let (schema, text) = (Schema::golden("audit.schema.json"), text());
@@ -60,7 +60,7 @@ fn hash(sql: &str) -> String {
     digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-async fn started(yaml: &str, url: &str) -> Gateway {
+pub(super) async fn started(yaml: &str, url: &str) -> Gateway {
     let gateway = Gateway::start(&(yaml.to_owned() + &groups(&[url.to_owned()], ""))).await;
     gateway.until_healthy(1).await;
     gateway

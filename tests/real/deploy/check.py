@@ -3,7 +3,7 @@
 
     check.py [PYTEST'S WORDS...]    such as -k dashboards or --junit-xml=report.xml
 
-What it needs is installed by name and pinned: promtool and amtool (apt), compose-go and the CRDs (Go modules),
+What it needs is installed by name: promtool and amtool (apt, as the release has them), and pinned: compose-go and the CRDs (Go modules),
 @grafana/schema (npm), the Grafana SDK and hadolint (PyPI).
 """
 

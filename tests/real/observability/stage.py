@@ -25,7 +25,7 @@ import jaeger as jaeger_peer
 import repository
 import wire
 from gateway import BINARY, Gateway
-from load import Load
+from load import PATIENCE, Load
 from process import Process, on_free_ports
 from prometheus import Alertmanager, Prometheus
 
@@ -178,7 +178,10 @@ class Journey:
         status, _, body = wire.exchange("POST", f"{base}/v1/statement", JOURNEY, first)
         self.pages = 1
         self.rows = []
+        begun = time.monotonic()
         while True:
+            if time.monotonic() - begun > PATIENCE:
+                raise RuntimeError(f"{self.query}: no end after {self.pages} pages")
             if status != 200:
                 raise RuntimeError(f"{status}: {body[:500]!r}")
             page = json.loads(body)
