@@ -26,7 +26,7 @@ const HEAD: &str = "# Configuration\n\n\
     | `SLUICE_PPROF_ADDR` | `profiling.bind` |\n\
     | `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` | what spans say of this process |\n\
     | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, `OTEL_EXPORTER_OTLP_PROTOCOL` | where spans go |\n\
-    | `OTEL_TRACES_SAMPLER_ARG` | `telemetry.sampleRatio` |\n\n\
+    | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `telemetry.sampleRatio` |\n\n\
     `SLUICE_CONFIG` names the file, `SLUICE_ADMIN_URL` and `SLUICE_ADMIN_TOKEN` are those of the commands.\n";
 
 /// The page.

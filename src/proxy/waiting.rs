@@ -276,10 +276,8 @@ fn wake(core: &Core, group: &Group, about: &About) {
     if let Some(context) = about.traceparent.as_ref().and_then(TraceContext::of_value) {
         because(core, group, about.span.as_deref(), context);
     }
-    let is_first = group.live.want();
-    let present = core.shared.current.load();
-    let present = present.group(&group.name);
-    if !is_first || present.is_some_and(|group| group.wake.resuming_since.is_some()) {
+    // Who is the first to say so is counted by the fold, which alone knows whether a resume is under way.
+    if !group.live.want() {
         group.metrics.resume_joined();
     }
 }

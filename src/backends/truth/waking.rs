@@ -65,16 +65,21 @@ impl Truth {
         }
         self.lose_suspects(group, now);
         let by_hand = self.by_hand(group, now);
+        let mut joins = false;
         for seat in self.candidates(group) {
             let terms = self.terms(seat);
             let Some((record, wake)) = self.waker(seat) else { continue };
             if wake.standing() == Standing::Coming {
+                joins = true;
                 tracing::debug!(
                     event = "resume_joined", routing_group = %group, backend = %record,
                     "a statement joins a resume"
                 );
                 wake.wanted(by_hand, terms, now);
             }
+        }
+        if joins {
+            self.metrics.group(group.as_str()).resume_joined();
         }
         self.stir(group, now);
     }

@@ -67,7 +67,7 @@ impl Settings {
     ) -> Result<Option<Self>, String> {
         let variable = |name: &str| environment(name).filter(|value| !value.trim().is_empty());
         // Looked at in any case: a mistake should not wait for the day when an endpoint comes.
-        let sample_ratio = ratio_of(of, variable("OTEL_TRACES_SAMPLER_ARG"))?;
+        let sample_ratio = ratio_of(of, &variable)?;
         let protocol = variable("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
             .map(|said| ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", said))
             .or_else(|| {
@@ -130,8 +130,19 @@ pub fn share(ratio: f64) -> Result<f64, String> {
     Err(format!("{ratio} is no share: 0 exports no trace, 1 exports all"))
 }
 
-fn ratio_of(of: &Configured<'_>, said: Option<String>) -> Result<f64, String> {
-    let Some(said) = said else {
+fn ratio_of(of: &Configured<'_>, variable: &dyn Fn(&str) -> Option<String>) -> Result<f64, String> {
+    // What a client has decided stands with all of them: ours is always the parent-based kind.
+    match variable("OTEL_TRACES_SAMPLER").as_deref().map(str::trim) {
+        Some("always_on" | "parentbased_always_on") => return Ok(1.0),
+        Some("always_off" | "parentbased_always_off") => return Ok(0.0),
+        Some("traceidratio" | "parentbased_traceidratio") | None => {}
+        Some(_) => {
+            let known =
+                "`always_on`, `always_off` or `traceidratio`, each also with `parentbased_`";
+            return Err(format!("OTEL_TRACES_SAMPLER: write {known}"));
+        }
+    }
+    let Some(said) = variable("OTEL_TRACES_SAMPLER_ARG") else {
         return share(of.sample_ratio).map_err(|why| format!("telemetry.sampleRatio: {why}"));
     };
     let ratio = said.trim().parse().map_err(|_| "this is no number".to_owned());
@@ -259,6 +270,23 @@ mod tests {
     }
 
     #[test]
+    fn the_samplers_of_the_environment_are_shares() {
+        let file = Configured { endpoint: Some("http://c:4317"), ..file() };
+        for (sampler, argument, share) in [
+            ("always_on", "0.5", 1.0),
+            ("parentbased_always_off", "a lot", 0.0),
+            ("traceidratio", "0.25", 0.25),
+            ("parentbased_traceidratio", "", 0.1),
+            ("", "0.25", 0.25),
+        ] {
+            let variables =
+                [("OTEL_TRACES_SAMPLER", sampler), ("OTEL_TRACES_SAMPLER_ARG", argument)];
+            let settings = resolve(&file, &variables).unwrap().unwrap();
+            assert!((settings.sample_ratio - share).abs() < 1e-9, "{sampler} {argument}");
+        }
+    }
+
+    #[test]
     fn obs_t4_t5_a_mistake_is_told_by_the_name_of_its_key() {
         let wrong = |endpoint| Configured { endpoint: Some(endpoint), ..file() };
         for url in [
@@ -282,6 +310,7 @@ mod tests {
             assert!(why.starts_with("telemetry.sampleRatio: "), "{why}");
         }
         for (name, value) in [
+            ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
             ("OTEL_TRACES_SAMPLER_ARG", "2"),
             ("OTEL_TRACES_SAMPLER_ARG", "a lot"),
             ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json"),
