@@ -15,7 +15,9 @@ pub(super) async fn set_and_reset(target: Target) {
     let set = run(&target, &[], "SET SESSION query_priority = 3").await;
     assert_eq!(set.header("x-trino-set-session"), Some("query_priority=3"));
     assert_eq!(set.last().json["updateType"], "SET SESSION");
-    assert_eq!(set.last().json["columns"], serde_json::json!([]));
+    // None at all where the page that ends it is still a queued one, as it happens with 435 on a busy machine.
+    let columns = set.last().json.get("columns");
+    assert!(columns.is_none_or(|columns| columns == &serde_json::json!([])), "{columns:?}");
     let reset = run(&target, &[], "RESET SESSION query_priority").await;
     assert_eq!(reset.header("x-trino-clear-session"), Some("query_priority"));
     assert_eq!(reset.last().json["updateType"], "RESET SESSION");
