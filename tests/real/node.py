@@ -4,12 +4,11 @@ import hashlib
 import os
 import shutil
 import subprocess
-import venv
 from pathlib import Path
 
 import cache
+import interpreter
 from cache import Missing
-from debian import install
 
 # The oldest that the pinned packages run on.
 OLDEST = 18
@@ -50,14 +49,9 @@ def from_pypi():
 def fetch(folder):
     """Fills the environment."""
     try:
-        venv.create(folder, with_pip=True)
+        interpreter.fill(folder, PACKAGE)
     except subprocess.CalledProcessError:
-        if not install("python3-venv"):
-            raise Missing("Node comes by Python's venv module (Debian: python3-venv): install it, or Node itself") from None
-        venv.create(folder, with_pip=True, clear=True)
-    pip = [folder / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE]
-    if subprocess.run([str(word) for word in pip], stdin=subprocess.DEVNULL, stdout=2).returncode != 0:
-        raise Missing(f"Node is not here and {PACKAGE} could not be installed: install Node {OLDEST} or newer")
+        raise Missing(f"Node is not here and {PACKAGE} could not be installed: install Node {OLDEST} or newer") from None
 
 
 def packages(source):

@@ -7,12 +7,11 @@ use sluice_routing::QueryId;
 use super::Waiting;
 use crate::{
     metrics::{QueryStatus, ResumeOutcome, Unavailable},
-    queries::story::End,
+    queries::story::{CLIENT_LEFT, End},
 };
 
-/// What its client was answered with: pages, nothing since it left, or a refusal.
+/// What its client was answered with: pages, or a refusal.
 const OK: u16 = 200;
-const CLIENT_LEFT: u16 = 499;
 const UNAVAILABLE: u16 = 503;
 
 /// What a waiting statement came to.
