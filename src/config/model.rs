@@ -4,26 +4,30 @@
 //! Nothing here is checked against anything else: `check` does that, and reports every problem at once.
 
 mod cold_start;
+mod data;
 mod resume;
+mod rules;
+mod scaler;
+mod tls;
 mod told;
 
 use std::{fmt, net::SocketAddr};
 
-use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    config::units::{self, Bytes, Span},
-    trino::uris::Mode,
-};
+use crate::{config::units::Span, trino::uris::Mode};
 
 pub use self::{
     cold_start::{ColdStart, ColdStartMode, Contract, Suspend},
+    data::{Data, Upstream},
     resume::{
         Challenge, Command, CustomResource, External, KubernetesScale, Named, Resume, Stats,
         Webhook, XtrinodeApi,
     },
+    rules::{Patterns, Rule, When},
+    scaler::{Scaler, ScalerTls},
+    tls::{Pair, Tls, UpstreamTls},
     told::{
         AccessLog, Audit, Info, Log, LogFormat, OnFull, OtlpProtocol, Profiling, QueryText,
         Telemetry,
@@ -84,86 +88,13 @@ pub struct Config {
     /// CPU profiles.
     #[serde(default)]
     pub profiling: Profiling,
+    /// The gateway as KEDA's external scaler.
+    #[serde(default)]
+    pub scaler: Scaler,
 }
 
 fn default_routing_group_header() -> String {
     "X-Trino-Routing-Group".to_owned()
-}
-
-/// The data listener.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Data {
-    /// Address and port; port 0 takes a free one.
-    #[schemars(with = "String", extend("format" = "socket-address"))]
-    pub bind: SocketAddr,
-    /// Peers whose `X-Forwarded-*` and `Forwarded` are believed; from all others they are replaced.
-    #[schemars(with = "Vec<units::Network>")]
-    pub trusted_proxies: Vec<IpNet>,
-    /// The base URL that every client uses; wins over `Host` and `X-Forwarded-*`.
-    pub external_url: Option<String>,
-    /// Whether each connection begins with a PROXY protocol header (version 1 or 2).
-    pub proxy_protocol: bool,
-    /// Connections accepted at the same time; above it new ones wait in the kernel's queue.
-    #[schemars(range(min = 1, max = 10_000_000))]
-    pub max_connections: usize,
-    /// The largest statement that is kept for sending elsewhere; larger ones get 413.
-    pub max_statement_bytes: Bytes,
-    /// From the first byte of a request to the end of its head.
-    pub header_timeout: Span,
-    /// Without a byte of a next request.
-    pub idle_timeout: Span,
-    /// Without a byte taken by the client.
-    pub write_timeout: Span,
-    /// Whether another process may share the port (`SO_REUSEPORT`).
-    pub share_port: bool,
-    /// Data threads; unset: one a core.
-    #[schemars(range(min = 1, max = 1_024))]
-    pub workers: Option<usize>,
-}
-
-impl Default for Data {
-    fn default() -> Self {
-        Self {
-            bind: SocketAddr::from(([0, 0, 0, 0], 8080)),
-            trusted_proxies: Vec::new(),
-            external_url: None,
-            proxy_protocol: false,
-            max_connections: 20_000,
-            max_statement_bytes: Bytes::mib(16),
-            header_timeout: Span::secs(30),
-            // Clients' pools keep connections for 5 minutes (OkHttp); closing earlier races with a POST.
-            idle_timeout: Span::secs(360),
-            write_timeout: Span::secs(300),
-            share_port: false,
-            workers: None,
-        }
-    }
-}
-
-/// Deadlines towards the coordinators.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Upstream {
-    /// For a TCP connection.
-    pub connect_timeout: Span,
-    /// For the head of a POST's answer; then elsewhere, or 504.
-    pub statement_timeout: Span,
-    /// For the head of every other answer; between bytes there is no limit.
-    pub first_byte_timeout: Span,
-    /// How long an idle connection is kept; below Trino's 200 s.
-    pub pool_idle_timeout: Span,
-}
-
-impl Default for Upstream {
-    fn default() -> Self {
-        Self {
-            connect_timeout: Span::secs(3),
-            statement_timeout: Span::secs(8),
-            first_byte_timeout: Span::secs(60),
-            pool_idle_timeout: Span::secs(60),
-        }
-    }
 }
 
 /// The health listener and the probes.
@@ -316,6 +247,9 @@ pub struct Backend {
     /// How its clients are asked who they are.
     #[serde(default)]
     pub challenge: Challenge,
+    /// How it proves itself, and the gateway to it, where its URL is `https`; unset: by the system's roots.
+    #[serde(default)]
+    pub tls: Option<UpstreamTls>,
 }
 
 fn one() -> u32 {
@@ -363,54 +297,6 @@ impl Uris {
             Self::Rewrite => Some(Mode::Rewrite),
         }
     }
-}
-
-/// One routing rule.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Rule {
-    /// Unique; a value of the label `rule`.
-    pub name: String,
-    /// The condition.
-    pub when: When,
-    /// Where matching statements go.
-    pub routing_group: String,
-}
-
-/// A condition: every key that is given must hold (`any` and `not` combine others).
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct When {
-    /// `X-Trino-Source`.
-    pub source: Option<Patterns>,
-    /// `X-Trino-User`, else the Basic user, else `X-Trino-Original-User`.
-    pub user: Option<Patterns>,
-    /// The host that the client asked, lower case, without port.
-    pub host: Option<Patterns>,
-    /// One of `X-Trino-Client-Tags`.
-    pub client_tags: Option<Patterns>,
-    /// `X-Trino-Catalog`.
-    pub catalog: Option<Patterns>,
-    /// `X-Trino-Schema`.
-    pub schema: Option<Patterns>,
-    /// Any request header, by name.
-    pub headers: std::collections::BTreeMap<String, Patterns>,
-    /// All of these hold.
-    pub all: Option<Vec<When>>,
-    /// At least one of these holds.
-    pub any: Option<Vec<When>>,
-    /// This does not hold.
-    pub not: Option<Box<When>>,
-}
-
-/// One pattern or a list of which one must match: exact text, or a glob where it holds `*`, `?` or `[`.
-#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
-#[serde(untagged)]
-pub enum Patterns {
-    /// A single pattern.
-    One(String),
-    /// Any of these.
-    Many(Vec<String>),
 }
 
 /// Where state lives; memory is all there is yet.

@@ -24,10 +24,10 @@ SAMPLE = re.compile(r"^(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
 class Gateway:
     """A running gateway; `backends` are the entries of its one routing group, of which so many are `asleep` at first.
 
-    `group` are more keys of the group, and `settings` of the whole configuration.
+    `group` are more keys of the group, `data` of the listener, and `settings` of the whole configuration.
     """
 
-    def __init__(self, backends, group=None, asleep=0, **settings):
+    def __init__(self, backends, group=None, asleep=0, data=None, **settings):
         self.port, metrics, health, admin = wire.free_ports(4)
         self.url = f"http://127.0.0.1:{self.port}"
         self.metrics = f"http://127.0.0.1:{metrics}/metrics"
@@ -35,7 +35,7 @@ class Gateway:
         self.admin = f"http://127.0.0.1:{admin}"
         self._folder = Path(tempfile.mkdtemp(prefix="sluice-"))
         config = {
-            "data": {"bind": f"127.0.0.1:{self.port}"},
+            "data": {"bind": f"127.0.0.1:{self.port}", **(data or {})},
             "metrics": {"bind": f"127.0.0.1:{metrics}"},
             "admin": {"bind": f"127.0.0.1:{admin}"},
             "health": {"bind": f"127.0.0.1:{health}", "interval": "500ms"},
