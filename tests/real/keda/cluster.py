@@ -5,36 +5,30 @@
 """
 
 import datetime
-import http.client
 import json
 import shutil
-import socket
-import ssl
 import sys
 import tempfile
-import threading
-import time
-import urllib.request
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import kedacore
 from api_server import ADMIN, ApiServer
 from process import Process, answers, on_free_ports
+from watching import Watch, until
 
 NAMESPACE = "tests"
 OBJECTS = f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/scaledobjects"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 SCALERS = f"/apis/autoscaling/v2/namespaces/{NAMESPACE}/horizontalpodautoscalers"
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 EVENTS = f"/apis/events.k8s.io/v1/namespaces/{NAMESPACE}/events"
-KINDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # What KEDA says when its write of a count from 0 was accepted, in its log and as an event.
 WRITTEN, ACTIVATED = "Successfully updated ScaleTarget", "KEDAScaleTargetActivated"
-# Seconds for what KEDA does by polls every second, and a busy machine's share.
-LIMIT = 60
+# As an event, when it was not.
+FAILED = "KEDAScaleTargetActivationFailed"
 # Deployments have these, and nobody here ever runs them.
 LABELS = {"app": "nothing"}
 
@@ -66,16 +60,11 @@ class Cluster:
         for name in ("keda", NAMESPACE):
             self.server.make("/api/v1/namespaces", json.dumps({"metadata": {"name": name}}))
         for file in sorted((self._programs / "bases").glob("*.yaml")):
-            self._define(file.read_text())
+            self.server.define(file.read_text())
         self.kubeconfig = self._kubeconfig()
         self._certificates()
         self._operator = on_free_ports(3, self._begin)
         self._closing.callback(self._operator.kill)
-
-    def _define(self, text):
-        """A custom resource of KEDA's, until the server serves it."""
-        name = self.server.make(KINDS, text, "application/yaml")["metadata"]["name"]
-        until(f"{name} is served", lambda: established(self.get(f"{KINDS}/{name}")))
 
     def _kubeconfig(self):
         """For the operator, and for the gateway's driver: the administrator, since rights are the drivers' own tests' matter."""
@@ -161,10 +150,32 @@ class Cluster:
                     found.append(seconds(said["ts"]))
         return found
 
-    def activated(self, name):
-        """When KEDA recorded that it had activated a ScaledObject's target, by its events, in Unix seconds."""
+    def recorded(self, name, reason):
+        """How many events KEDA has made of a ScaledObject for that reason; repeated ones become a series of the first."""
         events = self.get(EVENTS)["items"]
-        return [seconds(each["eventTime"]) for each in events if each["reason"] == ACTIVATED and each["regarding"]["name"] == name]
+        return sum(each["reason"] == reason and each["regarding"]["name"] == name for each in events)
+
+    @contextmanager
+    def refusing(self, name):
+        """As long as it holds, the API server accepts no count for a Deployment."""
+        policy = {"metadata": {"name": name}, "spec": refusal(name)}
+        binding = {"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}}
+        made = {f"{ADMISSION}/validatingadmissionpolicies": policy, f"{ADMISSION}/validatingadmissionpolicybindings": binding}
+        for path, body in made.items():
+            self.server.make(path, json.dumps(body))
+        until("the API server refuses", lambda: not self._writable(name))
+        try:
+            yield
+        finally:
+            for path in made:
+                status, said = self.server.ask("DELETE", f"{path}/{name}")
+                assert status == 200, said
+            until("the API server accepts again", lambda: self._writable(name))
+
+    def _writable(self, name):
+        """Whether a count would be accepted."""
+        path, body = f"{DEPLOYMENTS}/{name}/scale?dryRun=All", json.dumps({"spec": {"replicas": 0}})
+        return self.server.ask("PATCH", path, body, "application/merge-patch+json")[0] == 200
 
     def log(self):
         """The end of what the operator said."""
@@ -172,67 +183,16 @@ class Cluster:
 
     def watch(self, name):
         """Who tells of each change of a Deployment."""
-        return Watch(self.server, name)
+        return Watch(self.server, DEPLOYMENTS, name)
 
 
-class Watch:
-    """The changes of a Deployment as they come, each as (Unix seconds, Deployment)."""
-
-    def __init__(self, server, name):
-        self.changes = []
-        self._asked = 0
-        self._changed = threading.Condition()
-        version = json.loads(server.ask("GET", DEPLOYMENTS)[1])["metadata"]["resourceVersion"]
-        url = urlsplit(server.url)
-        trust = ssl.create_default_context(cafile=Path(server.environment["SLUICE_TEST_KUBE_FOLDER"]) / "ca.crt")
-        self._connection = http.client.HTTPSConnection(url.hostname, url.port, context=trust)
-        headers = {"Authorization": f"Bearer {ADMIN}"}
-        path = f"{DEPLOYMENTS}?watch=1&resourceVersion={version}&fieldSelector=metadata.name%3D{name}"
-        self._connection.request("GET", path, headers=headers)
-        self._socket = self._connection.sock
-        answer = self._connection.getresponse()
-        threading.Thread(target=self._listen, args=[answer], name="watch", daemon=True).start()
-
-    def _listen(self, answer):
-        # What is raised is what we do at the end.
-        with suppress(OSError, ValueError, http.client.HTTPException):
-            for line in iter(answer.readline, b""):
-                told = json.loads(line)
-                with self._changed:
-                    self.changes.append((time.time(), told["object"]))
-                    self._changed.notify_all()
-
-    def first(self, replicas, limit=LIMIT):
-        """When it came to a count, waited for."""
-        def found():
-            return next((at for at, each in self.changes if each["spec"]["replicas"] == replicas), None)
-
-        with self._changed:
-            at = self._changed.wait_for(found, limit)
-        assert at, f"it did not come to {replicas} in {limit} s"
-        return at
-
-    def next(self, limit):
-        """The next change that nobody has asked for yet; None when there is none for so long."""
-        with self._changed:
-            self._changed.wait_for(lambda: len(self.changes) > self._asked, limit)
-            if len(self.changes) == self._asked:
-                return None
-            self._asked += 1
-            return self.changes[self._asked - 1][1]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        # What the thread waits for ends with it.
-        self._socket.shutdown(socket.SHUT_RDWR)
-
-
-def established(kind):
-    """Whether a custom resource is served."""
-    conditions = (kind or {}).get("status", {}).get("conditions") or []
-    return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
+def refusal(name):
+    """An admission policy that takes no count for a Deployment."""
+    rule = {
+        "apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["UPDATE"], "resources": ["deployments/scale"],
+        "resourceNames": [name],
+    }
+    return {"matchConstraints": {"resourceRules": [rule]}, "validations": [{"expression": "false", "message": "not now"}]}
 
 
 def seconds(time_of_others):
@@ -241,15 +201,6 @@ def seconds(time_of_others):
     digits = "".join(each for each in rest if each.isdigit()) if rest else ""
     begun = datetime.datetime.fromisoformat(whole.removesuffix("Z")).replace(tzinfo=datetime.timezone.utc)
     return begun.timestamp() + float(f"0.{digits or 0}")
-
-
-def until(what, holds, limit=LIMIT):
-    """Waits for a state; what it was found to be."""
-    deadline = time.monotonic() + limit
-    while not (seen := holds()):
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
-        time.sleep(0.1)
-    return seen
 
 
 def main(words):

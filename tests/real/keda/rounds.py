@@ -3,7 +3,7 @@
 import itertools
 import time
 
-from cluster import until
+from watching import until
 
 # Seconds between KEDA's polls, and from its last sight of demand to 0: as short as KEDA takes them.
 POLLING = 1

@@ -1,16 +1,19 @@
 """KEDA's operator, a real API server, and the gateway as scaler: workers come for the first query and go after the last."""
 
 import pytest
-from cluster import DEPLOYMENTS, OBJECTS, SCALERS, until
+from cluster import ACTIVATED, DEPLOYMENTS, FAILED, OBJECTS, SCALERS
 from rounds import COOLDOWN, POLLING, Round, Workers
-from scaling import TARGET
+from scaling import GROUP, TARGET
+from watching import until
 
 # Rounds in `make test`; `make bench-keda` does more and takes their times.
 ROUNDS = 3
 # Seconds from a POST to KEDA's write: far below the poll that would find the query without a push.
 WRITE_LIMIT = 3
-# Seconds between KEDA's polls where only a push can be as fast as that.
-SLOW_POLLING = 30
+# Seconds between KEDA's polls, so many that whatever happens comes by the stream.
+SLOW_POLLING = 300
+# Seconds until a push is repeated while nobody has come: 1, 2, 4, 8, then 15, and a busy machine's share.
+REPEAT_LIMIT = 15 + 5
 # Seconds for which nothing may happen: several polls and the whole cooldown.
 STILL = COOLDOWN + 5 * POLLING
 
@@ -38,8 +41,7 @@ def test_coldstart_keda_takes_workers_from_0_to_1_and_back(workers, gateway, clu
         until("KEDA says that it is active", lambda: cluster.condition(workers.name, "Active") == "True")
         measured.finish()
         assert cluster.condition(workers.name, "Ready") == "True"
-    # Repeated ones become a series of the first.
-    assert len(cluster.activated(workers.name)) == 1
+    until("KEDA records that it activated", lambda: cluster.recorded(workers.name, ACTIVATED) == 1)
 
 
 def check_scaler(scaler, workers):
@@ -51,10 +53,21 @@ def check_scaler(scaler, workers):
 
 
 def test_coldstart_it_is_the_push_that_wakes(slow_workers, gateway):
-    """Polls are half a minute apart, so what comes within seconds came by the stream."""
+    """Without any poll."""
     measured = Round(slow_workers, gateway)
     measured.statement.cancel()
     assert measured.write < WRITE_LIMIT, measured
+
+
+def test_coldstart_T1_a_push_that_came_to_nothing_is_repeated(slow_workers, gateway, cluster):
+    """KEDA does not try its write again by itself: without another push nobody would come before the next poll."""
+    with cluster.refusing(slow_workers.target):
+        statement = gateway.statement()
+        until("KEDA's write is refused", lambda: cluster.recorded(slow_workers.name, FAILED))
+        assert slow_workers.replicas() == 0
+    until("the push is repeated", lambda: slow_workers.replicas() == 1, REPEAT_LIMIT)
+    statement.cancel()
+    assert gateway.counted("gateway_scaler_pushes_total", routing_group=GROUP, kind="repeat") > 0
 
 
 def test_coldstart_a_gateway_that_restarts_takes_nobody_away(workers, gateway):

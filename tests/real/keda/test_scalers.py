@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from scalers import Refused, outcome, settled
+from scalers import Refused, Scalers, outcome, settled
 from scaling import GROUP, TARGET, ScalingGateway
 
 # Seconds from a POST to KEDA; milliseconds when idle, and less than any poll even when everything else runs too.
@@ -157,3 +157,15 @@ def test_coldstart_a_hundred_askers_at_once(keda, gateway, push):
     assert told == [([1.0], True)] * 100
     statement.cancel()
     settled(push.ask, ([0.0], False), "it is over")
+
+
+def test_coldstart_T14_keda_that_dies_is_forgotten(gateway, folder):
+    """Its stream ends with it, and queries do not care."""
+    before = gateway.samples("gateway_scaler_streams")
+    (trigger,) = gateway.scaled_object("push")["spec"]["triggers"]
+    (folder / "another").mkdir()
+    with Scalers(folder / "another") as another:
+        another.make(trigger).run().next_push(0)
+        assert gateway.samples("gateway_scaler_streams") == before + 1
+    settled(lambda: gateway.samples("gateway_scaler_streams"), before, "the stream is gone")
+    assert gateway.statement().rows() == 30_000
