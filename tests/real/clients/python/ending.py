@@ -35,19 +35,23 @@ class Running:
             self.error = told(error)
 
     def first_id(self):
-        """The id as soon as the client has one; it keeps that one, whatever comes later."""
-        until(lambda: self.cursor.query_id, "an id")
+        """The id as soon as the client has one; it keeps that one, whatever comes later. None if it was refused."""
+        until(lambda: self.cursor.query_id or self.error, "an id")
         return self.cursor.query_id
 
     def runs(self):
         """Waits until Trino runs it; gives the id that the client holds."""
-        until(lambda: self.cursor._query and self.cursor.stats.get("state") == "RUNNING", "running")
+        until(lambda: self.error or self.cursor.stats and self.cursor.stats.get("state") == "RUNNING", "running")
         return self.cursor.query_id
+
+    def end_here(self):
+        """The error that the client saw, when it is over for the client; Trino may never have heard of it."""
+        self._thread.join(LIMIT)
+        return {"ended": not self._thread.is_alive(), "error": self.error}
 
     def end(self):
         """The error that the client saw, when it is over for the client and for Trino."""
-        self._thread.join(LIMIT)
-        return {"ended": not self._thread.is_alive(), "error": self.error, "trino": fate(self.where, self.source)}
+        return {**self.end_here(), "trino": fate(self.where, self.source)}
 
 
 def fate(where, source):

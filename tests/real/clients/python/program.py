@@ -22,9 +22,14 @@ def cold(where):
     connection = connect(where)
     seen("select", lambda: connection.cursor().execute("SELECT 1 AS one, 'woken' AS word").fetchall())
     seen("probed and prepared", lambda: connection.cursor().execute("SELECT name FROM region WHERE regionkey = ?", (1,)).fetchall())
-    with tables.engine(where, pool_pre_ping=True).connect() as pooled:
-        see("pooled", [list(row) for row in pooled.execute(text("SELECT count(*) FROM nation"))])
+    seen("pooled", lambda: pooled(where))
     seen("rows", lambda: len(connection.cursor().execute("SELECT * FROM lineitem").fetchall()))
+
+
+def pooled(where):
+    """As a tool with a pool does it, which asks each connection whether it lives."""
+    with tables.engine(where, pool_pre_ping=True).connect() as connection:
+        return [list(row) for row in connection.execute(text("SELECT count(*) FROM nation"))]
 
 
 def transactions(where):

@@ -4,12 +4,15 @@ Nothing volatile is said: query ids are left out, and the names that a run makes
 """
 
 import json
+import re
 import sys
 import uuid
 import zlib
 
 import trino
 from trino.exceptions import TrinoQueryError
+
+QUERY_ID = re.compile(r"\d{8}_\d{6}_\d{5}_\w{5}")
 
 # The names of this run that must not be told, each with what is told instead.
 _hidden = {}
@@ -29,7 +32,7 @@ def made_up(word):
 
 def see(name, value):
     """Tells what a user would see."""
-    line = json.dumps({"see": name, "value": value}, default=repr)
+    line = QUERY_ID.sub("<query>", json.dumps({"see": name, "value": value}, default=repr))
     for hidden, word in _hidden.items():
         line = line.replace(hidden, word)
     print(line, flush=True)
