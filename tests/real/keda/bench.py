@@ -41,7 +41,7 @@ def main(words):
 def play(cluster, gateway, keda, rounds):
     """{what: seconds of each round}."""
     times = {"frame": [], "write": [], "seen": []}
-    (trigger,) = gateway.scaled_object("push")["spec"]["triggers"]
+    trigger = gateway.trigger("push")
     # A stream of KEDA's client beside the operator's own: the operator does not say when a frame has come.
     with keda.make(trigger) as stream, Workers(cluster, gateway) as workers:
         stream.run().next_push(0)

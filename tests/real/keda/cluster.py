@@ -146,7 +146,7 @@ class Cluster:
         for line in (self.folder / "keda-operator.log").read_text().splitlines():
             if line.startswith("{") and WRITTEN in line:
                 said = json.loads(line)
-                if said["msg"] == WRITTEN and said.get("scaledObject.Name") == name:
+                if said["msg"] == WRITTEN and said.get("scaledobject.Name") == name:
                     found.append(seconds(said["ts"]))
         return found
 
@@ -155,22 +155,34 @@ class Cluster:
         events = self.get(EVENTS)["items"]
         return sum(each["reason"] == reason and each["regarding"]["name"] == name for each in events)
 
+    def secret(self, name, texts):
+        """As long as it holds, there is a Secret."""
+        return self._made(f"/api/v1/namespaces/{NAMESPACE}/secrets", {"metadata": {"name": name}, "stringData": texts})
+
+    def authentication(self, made):
+        """As long as it holds, there is a TriggerAuthentication."""
+        return self._made(f"/apis/keda.sh/v1alpha1/namespaces/{NAMESPACE}/triggerauthentications", made)
+
+    @contextmanager
+    def _made(self, path, body):
+        """As long as it holds, there is an object."""
+        self.server.make(path, json.dumps(body))
+        try:
+            yield
+        finally:
+            status, said = self.server.ask("DELETE", f"{path}/{body['metadata']['name']}")
+            assert status == 200, said
+
     @contextmanager
     def refusing(self, name):
         """As long as it holds, the API server accepts no count for a Deployment."""
         policy = {"metadata": {"name": name}, "spec": refusal(name)}
         binding = {"metadata": {"name": name}, "spec": {"policyName": name, "validationActions": ["Deny"]}}
-        made = {f"{ADMISSION}/validatingadmissionpolicies": policy, f"{ADMISSION}/validatingadmissionpolicybindings": binding}
-        for path, body in made.items():
-            self.server.make(path, json.dumps(body))
-        until("the API server refuses", lambda: not self._writable(name))
-        try:
+        policies = f"{ADMISSION}/validatingadmissionpolicies"
+        with self._made(policies, policy), self._made(f"{ADMISSION}/validatingadmissionpolicybindings", binding):
+            until("the API server refuses", lambda: not self._writable(name))
             yield
-        finally:
-            for path in made:
-                status, said = self.server.ask("DELETE", f"{path}/{name}")
-                assert status == 200, said
-            until("the API server accepts again", lambda: self._writable(name))
+        until("the API server accepts again", lambda: self._writable(name))
 
     def _writable(self, name):
         """Whether a count would be accepted."""

@@ -22,18 +22,22 @@ class Workers:
 
     def __enter__(self):
         self.cluster.deployment(self.target)
-        before = self._gateway.samples("gateway_scaler_streams")
-        made = self._gateway.scaled_object("push", f"deployment/{self.target}")
+        self._before = self._streams()
+        made, *_ = self._gateway.printed("push", f"deployment/{self.target}")
         self.name = self.cluster.scale(made, **self._spec)
-        self.heeded(self._gateway, before)
+        self.heeded()
         return self
 
     def __exit__(self, *_):
         self.cluster.release(self.name, self.target)
+        until("KEDA's stream ends", lambda: self._streams() <= self._before)
 
-    def heeded(self, gateway, before=0):
+    def _streams(self):
+        return self._gateway.samples("gateway_scaler_streams")
+
+    def heeded(self):
         """Waits until KEDA has its stream."""
-        until("KEDA's stream", lambda: gateway.samples("gateway_scaler_streams") > before)
+        until("KEDA's stream", lambda: self._streams() > self._before)
 
     def replicas(self):
         """How many are wanted."""

@@ -5,7 +5,6 @@ import json
 import signal
 import subprocess
 import time
-from urllib.parse import urlsplit
 
 import wire
 import yaml
@@ -18,6 +17,8 @@ GROUP = "team-a--analytics"
 TARGET = 4
 # Seconds after which a scaler that knows nothing says so no more (rule L11), and a busy machine's share.
 KNOWN_AFTER = 10 + 20
+# Where no Prometheus is wanted.
+NOBODY = "http://127.0.0.1:1"
 # So that nothing but a query is demand.
 PLAIN = {"linger": "0s", "unmetLease": "1s"}
 
@@ -64,22 +65,20 @@ class ScalingGateway(Gateway):
             time.sleep(0.1)
         return self
 
-    def scaled_object(self, trigger, target="deployment/workers", namespace="tests"):
-        """The ScaledObject that `sluice keda` prints for the group, with the addresses of this machine in it."""
-        command = [BINARY, "keda", GROUP, "--config", self.config, "--target", target, "--namespace", namespace, "--trigger", trigger]
+    def printed(self, trigger, target="deployment/workers", namespace="tests", prometheus=NOBODY):
+        """What `sluice keda` prints for the group: a ScaledObject, and with TLS where its secrets are."""
+        command = [
+            BINARY, "keda", GROUP, "--config", self.config, "--target", target, "--namespace", namespace, "--trigger", trigger,
+            "--gateway", "127.0.0.1", "--prometheus", prometheus,
+        ]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
-        made = yaml.safe_load(done.stdout)
-        (only,) = made["spec"]["triggers"]
-        here = {"push": ("scalerAddress", self.scaler), "metrics-api": ("url", self._moved(only)), "prometheus": (None, None)}
-        name, value = here[trigger]
-        if name:
-            only["metadata"][name] = value
-        return made
+        return list(yaml.safe_load_all(done.stdout))
 
-    def _moved(self, trigger):
-        """The page of a metrics-api trigger at the address where it is here."""
-        return f"{self.health}{urlsplit(trigger['metadata'].get('url', '')).path}"
+    def trigger(self, kind, **more):
+        """The trigger of the ScaledObject, its name and metadata as they stand there."""
+        (only,) = self.printed(kind, **more)[0]["spec"]["triggers"]
+        return only
 
     def statement(self, sql="SELECT * FROM sim.rows(30000)"):
         """A statement whose client does nothing more until it is told to."""

@@ -8,7 +8,7 @@ from watching import until
 
 # Rounds in `make test`; `make bench-keda` does more and takes their times.
 ROUNDS = 3
-# Seconds from a POST to KEDA's write: far below the poll that would find the query without a push.
+# Seconds from a POST to KEDA's write: milliseconds when idle, and never the pause of a broken stream.
 WRITE_LIMIT = 3
 # Seconds between KEDA's polls, so many that whatever happens comes by the stream.
 SLOW_POLLING = 300
@@ -40,7 +40,6 @@ def test_coldstart_keda_takes_workers_from_0_to_1_and_back(workers, gateway, clu
         assert measured.write < WRITE_LIMIT, measured
         until("KEDA says that it is active", lambda: cluster.condition(workers.name, "Active") == "True")
         measured.finish()
-        assert cluster.condition(workers.name, "Ready") == "True"
     until("KEDA records that it activated", lambda: cluster.recorded(workers.name, ACTIVATED) == 1)
 
 
@@ -82,7 +81,7 @@ def test_coldstart_a_gateway_that_restarts_takes_nobody_away(workers, gateway):
     gateway.known()
     workers.gone()
     # And the stream is there again: the next round is as fast as the first.
-    workers.heeded(gateway)
+    workers.heeded()
     assert Round(workers, gateway).finish().write < WRITE_LIMIT
 
 
@@ -99,7 +98,7 @@ def test_coldstart_a_gateway_that_is_down_freezes(workers, gateway, cluster):
     assert workers.replicas() == 1
     statement.cancel()
     workers.gone()
-    assert cluster.condition(workers.name, "Ready") == "True"
+    until("KEDA says that all is well", lambda: cluster.condition(workers.name, "Ready") == "True")
 
 
 def test_coldstart_only_its_own_count_is_written(workers, gateway, cluster):

@@ -2,7 +2,7 @@
 
 import pytest
 from conftest import begun
-from scalers import settled, outcome
+from scalers import outcome, settled
 from scaling import GROUP, TARGET
 
 from prometheus import Prometheus
@@ -30,12 +30,11 @@ def scraping(gateway, form):
 @pytest.fixture
 def scaler(keda, gateway, prometheus):
     """The client of `prometheus`, as `sluice keda` prints its trigger."""
-    (trigger,) = gateway.scaled_object("prometheus")["spec"]["triggers"]
+    trigger = gateway.trigger("prometheus", prometheus=prometheus.url)
     assert trigger["type"] == "prometheus"
     namespace, xtrinode = GROUP.split("--")
     sums = [f'sum(xtrinode_gateway_inflight_queries{{{label}="{namespace}",xtrinode="{xtrinode}"}})' for label in ("exported_namespace", "namespace")]
     assert trigger["metadata"]["query"] == " or ".join(sums)
-    trigger["metadata"]["serverAddress"] = prometheus.url
     with keda.make(trigger) as scaler:
         yield scaler
 
@@ -54,9 +53,8 @@ def test_coldstart_in_flight_by_prometheus(scaler, gateway):
 
 def test_coldstart_a_lost_series_is_an_error(keda, gateway, prometheus):
     """What Prometheus does not have must not read as 0."""
-    (trigger,) = gateway.scaled_object("prometheus")["spec"]["triggers"]
-    query = trigger["metadata"]["query"].replace(GROUP.split("--")[1], "lost")
-    trigger["metadata"].update(serverAddress=prometheus.url, query=query)
+    trigger = gateway.trigger("prometheus", prometheus=prometheus.url)
+    trigger["metadata"]["query"] = trigger["metadata"]["query"].replace(GROUP.split("--")[1], "lost")
     with keda.make(trigger) as scaler:
         assert "empty" in outcome(scaler.ask)
         # With KEDA's default it would: this is why the printed object says otherwise.

@@ -15,7 +15,7 @@ CLEAN_PAUSE = "2s"
 @pytest.fixture
 def push(keda, gateway):
     """The client of `external-push`, as `sluice keda` prints its trigger."""
-    (trigger,) = gateway.scaled_object("push")["spec"]["triggers"]
+    trigger = gateway.trigger("push")
     assert trigger["type"] == "external-push"
     with keda.make(trigger) as scaler:
         yield scaler
@@ -30,7 +30,6 @@ def test_coldstart_push_is_seen_at_once(push, gateway):
         statement = gateway.statement()
         frame = push.next_push(len(push.pushes()))
         assert frame.active and frame.at - statement.at < PUSH_LIMIT, (frame, statement.at)
-        assert gateway.samples("gateway_scaler_streams") == 1
         assert push.ask() == ([1.0], True)
         statement.cancel()
         settled(push.ask, ([0.0], False), "nothing is wanted after the query's end")
@@ -51,7 +50,7 @@ def test_coldstart_push_has_one_metric_and_its_values(push, gateway):
 
 def test_coldstart_the_metadata_is_checked_in_words(keda, gateway):
     """A wrong trigger is an error that says what is wrong, never a number."""
-    (trigger,) = gateway.scaled_object("push")["spec"]["triggers"]
+    trigger = gateway.trigger("push")
     cases = [
         ({"routingGroup": "nobody"}, "NotFound", "nobody"), ({"targetInFlightPerWorker": "many"}, "InvalidArgument", "many"),
         ({"activationInFlight": "-1"}, "InvalidArgument", "-1"),
@@ -65,7 +64,7 @@ def test_coldstart_the_metadata_is_checked_in_words(keda, gateway):
 
 def test_coldstart_activation_is_the_gateways_business(keda, gateway):
     """Two queries are demand, but wake nobody who asks for more than two."""
-    (trigger,) = gateway.scaled_object("push")["spec"]["triggers"]
+    trigger = gateway.trigger("push")
     with keda.make({**trigger, "metadata": {**trigger["metadata"], "activationInFlight": "2"}}) as scaler:
         statements = [gateway.statement() for _ in range(2)]
         settled(scaler.ask, ([2.0], False), "demand without activation")
@@ -96,9 +95,10 @@ def test_coldstart_T2_the_stream_comes_again_after_restarts(push, gateway, keda)
 
 def test_coldstart_unknown_is_an_error_until_it_is_known(keda, backends):
     """A gateway that has just begun does not say 0; demand that it has, it says."""
-    with ScalingGateway(backends) as young:
-        (trigger,) = young.scaled_object("push")["spec"]["triggers"]
-        (page,) = young.scaled_object("metrics-api")["spec"]["triggers"]
+    young = ScalingGateway(backends)
+    trigger = young.trigger("push")
+    page = young.trigger("metrics-api")
+    with young:
         with keda.make(trigger) as push, keda.make(page) as pull:
             (metric,) = push.specs()
             assert "Unavailable" in outcome(lambda: push.ask(metric))
@@ -115,8 +115,8 @@ def test_coldstart_unknown_is_an_error_until_it_is_known(keda, backends):
 def test_coldstart_nobody_there_is_an_error(keda, backends):
     """KEDA freezes on an error; with a number it would scale in."""
     with ScalingGateway(backends) as gone:
-        (trigger,) = gone.scaled_object("push")["spec"]["triggers"]
-        (page,) = gone.scaled_object("metrics-api")["spec"]["triggers"]
+        trigger = gone.trigger("push")
+        page = gone.trigger("metrics-api")
         with keda.make(trigger) as push, keda.make(page) as pull:
             (metric,) = push.specs()
             gone.end()
@@ -130,7 +130,7 @@ def test_coldstart_nobody_there_is_an_error(keda, backends):
 
 def test_coldstart_page_of_demand(keda, gateway):
     """KEDA's metrics-api scaler reads the gateway's page."""
-    (trigger,) = gateway.scaled_object("metrics-api")["spec"]["triggers"]
+    trigger = gateway.trigger("metrics-api")
     assert trigger["type"] == "metrics-api"
     with keda.make(trigger) as scaler:
         ((kind, target),) = scaler.specs().values()
@@ -161,11 +161,14 @@ def test_coldstart_a_hundred_askers_at_once(keda, gateway, push):
 
 def test_coldstart_T14_keda_that_dies_is_forgotten(gateway, folder):
     """Its stream ends with it, and queries do not care."""
-    before = gateway.samples("gateway_scaler_streams")
-    (trigger,) = gateway.scaled_object("push")["spec"]["triggers"]
+    def streams():
+        return gateway.samples("gateway_scaler_streams")
+
+    settled(streams, 0, "those of other tests are gone")
+    trigger = gateway.trigger("push")
     (folder / "another").mkdir()
     with Scalers(folder / "another") as another:
         another.make(trigger).run().next_push(0)
-        assert gateway.samples("gateway_scaler_streams") == before + 1
-    settled(lambda: gateway.samples("gateway_scaler_streams"), before, "the stream is gone")
+        assert streams() == 1
+    settled(streams, 0, "the stream is gone")
     assert gateway.statement().rows() == 30_000

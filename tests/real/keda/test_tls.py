@@ -2,6 +2,7 @@
 
 import certificates
 import pytest
+from rounds import Round, Workers
 from scalers import outcome, settled
 from scaling import ScalingGateway
 
@@ -32,8 +33,8 @@ def scaler(keda, gateway):
     made = []
 
     def make(**auth):
-        (trigger,) = gateway.scaled_object("push")["spec"]["triggers"]
-        trigger["metadata"]["enableTLS"] = "true"
+        trigger = gateway.trigger("push")
+        assert trigger["metadata"]["enableTLS"] == "true"
         made.append(keda.make(trigger, auth))
         return made[-1]
 
@@ -56,6 +57,25 @@ def test_coldstart_push_by_tls(scaler, gateway, papers):
     assert client.ask() == ([1.0], True)
     statement.cancel()
     settled(client.ask, ([0.0], False), "it is over")
+
+
+def test_coldstart_what_is_printed_names_what_keda_must_show(gateway):
+    """Beside the ScaledObject, where KEDA finds certificates: only what this gateway wants to see."""
+    scaled, authentication = gateway.printed("push")
+    (trigger,) = scaled["spec"]["triggers"]
+    assert trigger["authenticationRef"]["name"] == authentication["metadata"]["name"]
+    named = {each["parameter"] for each in authentication["spec"]["secretTargetRef"]}
+    assert named == {"caCert", "tlsClientCert", "tlsClientKey"} if gateway.wants_papers else named == {"caCert"}
+
+
+def test_coldstart_the_operator_by_tls(cluster, gateway, papers):
+    """The printed objects as they are, and the Secret that they name."""
+    _, authentication = gateway.printed("push")
+    references = authentication["spec"]["secretTargetRef"]
+    files = {"ca.crt": "ca.crt", "tls.crt": "client.crt", "tls.key": "client.key"}
+    texts = {each["key"]: (papers / files[each["key"]]).read_text() for each in references}
+    with cluster.secret(references[0]["name"], texts), cluster.authentication(authentication), Workers(cluster, gateway) as workers:
+        Round(workers, gateway).finish()
 
 
 def test_coldstart_who_shows_nothing(scaler, gateway, papers):
