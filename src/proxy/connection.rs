@@ -79,15 +79,14 @@ pub(crate) async fn serve(
         }
         // Boxed: what has no TLS shall not take its room.
         Some(config) => {
-            let handshake = Box::pin(tls::accept(config, socket, peer, (limits.head, limits.write)));
+            let handshake =
+                Box::pin(tls::accept(config, socket, peer, (limits.head, limits.write)));
             match handshake.await {
                 None => return,
                 Some(stream) if tls::is_h2(&stream) => {
                     Box::pin(streams::serve(stream, service, limits, stops, tasks)).await
                 }
-                Some(stream) => {
-                    Box::pin(one_by_one::serve(stream, service, limits, stops)).await
-                }
+                Some(stream) => Box::pin(one_by_one::serve(stream, service, limits, stops)).await,
             }
         }
     };
@@ -97,16 +96,13 @@ pub(crate) async fn serve(
 }
 
 /// Who the client is; nothing where a PROXY header must be and is not, or is somebody's who may not write one.
-async fn introduced(
-    socket: &mut TcpStream,
-    data: &Data,
-    peer: SocketAddr,
-) -> Option<SocketAddr> {
+async fn introduced(socket: &mut TcpStream, data: &Data, peer: SocketAddr) -> Option<SocketAddr> {
     let client = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     if !data.proxy_protocol {
         return Some(client);
     }
-    let named: io::Result<_> = timeout(data.header_timeout.get(), preface::read(socket)).await.ok()?;
+    let named: io::Result<_> =
+        timeout(data.header_timeout.get(), preface::read(socket)).await.ok()?;
     match named {
         // Anybody else could name a trusted proxy as himself.
         Ok(named) if vouches(data, client) => Some(named.unwrap_or(client)),

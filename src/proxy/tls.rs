@@ -3,12 +3,7 @@
 //! The certificates can be replaced at any time; connections that exist keep what they have. A client that speaks plain
 //! HTTP here is told so in words. Nothing is known of HTTP but that, and no client is asked for a certificate.
 
-use std::{
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwapOption;
 use rustls::{ServerConfig, crypto::aws_lc_rs::default_provider};
@@ -42,7 +37,7 @@ const HANDSHAKE: u8 = 22;
 
 /// What somebody is told who speaks HTTP to a port that wants TLS first.
 const NOT_PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n\
-    content-length: 55\r\nconnection: close\r\n\r\nThis port speaks HTTPS, and the request was plain HTTP.\n";
+    content-length: 56\r\nconnection: close\r\n\r\nThis port speaks HTTPS, and the request was plain HTTP.\n";
 
 /// A client that is still sending when its connection closes never reads the answer: so long it is listened to.
 const LISTENING: Duration = Duration::from_secs(1);
@@ -77,7 +72,8 @@ fn words(wrong: &[Wrong]) -> String {
 fn secured(chooser: Chooser) -> Result<ServerConfig, String> {
     let provider = Arc::new(default_provider());
     // TLS 1.2 and 1.3.
-    let versions = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let versions =
+        ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     let versions = versions.map_err(|error| format!("data.tls: {error}"))?;
     let mut config = versions.with_no_client_auth().with_cert_resolver(Arc::new(chooser));
     config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode, Uri,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri,
     header::{COOKIE, HOST},
 };
 
@@ -12,6 +12,10 @@ use crate::proxy::answers;
 /// The request as HTTP/1.1 would have brought it, or why it is refused.
 pub(super) fn as_one_by_one<B>(mut request: Request<B>) -> Result<Request<B>, Box<Response<Body>>> {
     let refused = |status, words| Err(Box::new(answers::text(status, words)));
+    // A tunnel, which hyper would open with the answer.
+    if request.method() == Method::CONNECT {
+        return Err(Box::new(answers::wrong_method()));
+    }
     if request.headers().len() > MOST_HEADERS {
         let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
         return refused(status, "HTTP 431 Request Header Fields Too Large");
@@ -78,6 +82,12 @@ mod tests {
         assert_eq!(refusal(&[("host", "GW:8443")]), None);
         assert_eq!(refusal(&[("host", "evil")]), Some(400));
         assert_eq!(refusal(&[("host", "gw:8443"), ("host", "evil")]), Some(400));
+    }
+
+    #[test]
+    fn nobody_gets_a_tunnel() {
+        let request = Request::connect("trino:8080").body(()).unwrap();
+        assert_eq!(as_one_by_one(request).unwrap_err().status(), 405);
     }
 
     #[test]
