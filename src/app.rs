@@ -22,7 +22,12 @@ use crate::{
     living::Alive,
     metrics::{EventName, Living, Metrics, MetricsError, Scrape},
     profiling::{self, Profiler, WrongVariable},
-    proxy::{Shared, plane, plane::Plane, port},
+    proxy::{
+        Shared, plane,
+        plane::Plane,
+        port,
+        tls::{self, Tls},
+    },
     queries::{Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
     snapshot::Demand,
@@ -62,6 +67,9 @@ pub enum StartError {
     /// The way to the collector of spans is not one, as the key or variable that it names says.
     #[error("cannot export spans: {0}")]
     Spans(String),
+    /// The certificates changed since the configuration was checked, and cannot be used any more.
+    #[error("cannot secure the data port: {0}")]
+    Tls(String),
     /// The audit cannot be kept.
     #[error(transparent)]
     Audit(#[from] Unwritable),
@@ -132,7 +140,8 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     )?;
     config_part.done();
     let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
-    let shared = Arc::new(Shared { traces, ..shared });
+    let tls = Arc::new(Tls::new(tls::Ready::read(&config).map_err(StartError::Tls)?));
+    let shared = Arc::new(Shared { traces, tls: Arc::clone(&tls), ..shared });
     let audit = audit(&shared, &config.audit)?;
     let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
@@ -193,7 +202,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let watcher = path.map(|path| Watcher::start(path, hash.to_string(), readings, &cancel));
     let poke = watcher.as_ref().map(Watcher::poke);
     tasks.spawn(reload::wishes(wishes, poke.clone(), cancel.clone()));
-    tasks.spawn(Reloading { config, control, status, logs }.run(watcher, read, cancel.clone()));
+    tasks.spawn(Reloading { config, control, status, logs, tls }.run(watcher, read, cancel.clone()));
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })

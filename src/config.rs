@@ -26,6 +26,7 @@ pub mod schema;
 pub mod units;
 pub mod watch;
 
+pub(crate) mod certificates;
 mod check;
 mod nearest;
 mod problem;

@@ -1,9 +1,6 @@
 //! All routes of the data port on one page, and what happens to a request before its path is looked at.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Extension, Router,
@@ -19,6 +16,7 @@ use crate::{
     metrics::{ErrorKind, Operation},
     proxy::{
         answers,
+        connection::Client,
         core::Core,
         exchange::{Account, Exchange, learned::Learned},
         followed, oauth2, one_way,
@@ -162,9 +160,10 @@ async fn credential_check(
 /// Reads what every request has: the client's base URL, marker, ids; and leaves Trino's own path in the URI.
 pub(crate) fn open(
     core: &Arc<Core>,
-    peer: SocketAddr,
+    client: Client,
     request: &mut Request<Body>,
 ) -> Result<Exchange, String> {
+    let peer = client.address;
     let snapshot = core.shared.current.load_full();
     let config = &snapshot.config;
     let trusted =
@@ -173,7 +172,7 @@ pub(crate) fn open(
     let base = ClientBase::of(&Asked {
         uri: request.uri(),
         headers: request.headers(),
-        tls: false,
+        tls: client.tls,
         trusted: trusted(peer.ip()),
         local: config.data.bind,
         external: external.as_ref(),

@@ -40,6 +40,7 @@ mod spooled;
 mod statements;
 mod sticky;
 mod streaming;
+mod tls;
 mod traces;
 mod transactions;
 mod ui;
