@@ -15,7 +15,7 @@ SCRIPT = Path(sleeper.__file__).resolve()
 
 
 class SleepingTrino:
-    """One coordinator on a port that stays ours; its driver first waits `wait` seconds, then starts it with such `properties`."""
+    """One coordinator, with those properties, on a port that stays ours; its driver first waits `wait` seconds, then starts it."""
 
     def __init__(self, version, wait, properties=()):
         self._trino = Coordinators(version, [properties])
