@@ -9,7 +9,7 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, uri::PathAndQuery};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
@@ -144,16 +144,14 @@ async fn server_state((State(core), Extension(exchange)): Context, headers: Head
     answers::state(&core, &exchange, &headers)
 }
 
-/// `HEAD /v1/statement` shows a wrong password where a backend is there to say so; it never wakes one.
+/// `HEAD /v1/statement` asks whether a statement would be let in: a backend says so where there is one, 405 if it is too
+/// old for the question; it never wakes one.
 async fn credential_check(
     core: Arc<Core>,
     exchange: Arc<Exchange>,
     request: Request<Body>,
 ) -> Response {
     exchange.account.operation(Operation::StatementHead);
-    if !request.headers().contains_key(AUTHORIZATION) {
-        return answers::empty();
-    }
     one_way::forward_or(core, exchange, request, answers::empty).await
 }
 
