@@ -5,7 +5,7 @@ import os
 import pytest
 
 import client
-import situations
+import matrix
 from cache import Missing
 from peers import Peers
 from played import Case, Played
@@ -13,7 +13,7 @@ from played import Case, Played
 # All that may be played; `-k` chooses among their names.
 CASES = [
     Case(situation, each, task)
-    for situation in situations.ALL
+    for situation in matrix.COLUMNS
     for each in client.ALL
     for task in each.tasks
     if situation.plays(each, task)

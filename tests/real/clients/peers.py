@@ -9,7 +9,9 @@ from where import Where
 # The old protocol's headers are understood beside the new ones'; nothing else changes by it.
 PRESTO = "protocol.v1.alternate-header-name=Presto"
 # Nobody but the direct reference goes to the first; a coordinator has tables in memory of its own.
-KINDS = {"direct": (PRESTO,), "host": (PRESTO,), "rewrite": (PRESTO,), "forwarded": (PRESTO, FORWARDED)}
+KINDS = {
+    "direct": (PRESTO,), "host": (PRESTO,), "rewrite": (PRESTO,), "forwarded": (PRESTO, FORWARDED), "other": (PRESTO, FORWARDED),
+}
 
 
 class Peers:
@@ -26,6 +28,11 @@ class Peers:
             if version not in self._jvms:
                 self._jvms[version] = Coordinators(version, list(KINDS.values())).__enter__()
             return dict(zip(KINDS, self._jvms[version].urls))
+
+    def pair(self):
+        """Two backends of one group."""
+        urls = self.trinos("483")
+        return [{"name": "trino-a", "url": urls["forwarded"]}, {"name": "trino-b", "url": urls["other"]}]
 
     def reference(self, client, task, version, limit=LIMIT):
         """What a client shows without a gateway; asked once for each task and release."""

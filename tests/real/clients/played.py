@@ -1,10 +1,12 @@
 """A situation played once for all its cases, several at a time; the tests then only look at what came of theirs."""
 
-import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
-from compare import assert_same
+from gathering import Gathering
+
+# Clients that are asked directly at a time.
+REFERENCES_AT_ONCE = 3
 
 # One client doing one task in one situation.
 Case = namedtuple("Case", "situation client task")
@@ -15,7 +17,6 @@ class Played:
 
     def __init__(self, situation, cases, peers):
         self._outcomes = {}
-        self.seconds = {}
         self._peers = peers
         try:
             ready = [case for case in cases if self._prepared(case)]
@@ -38,21 +39,41 @@ class Played:
 
     def _play(self, situation, cases):
         with situation.open(self._peers) as scene, ThreadPoolExecutor(situation.at_once) as pool:
-            list(pool.map(lambda case: self._kept(case, lambda: self._one(scene, case)), cases))
-            scene.verify(len(cases))
+            gathering = Gathering(len(cases) if scene.act else 0, scene.act or (lambda: None))
+            seen = list(pool.map(lambda case: self._shown(scene, gathering, case), cases))
+            scene.verify()
+        # The references come when nobody waits for them.
+        with ThreadPoolExecutor(REFERENCES_AT_ONCE) as pool:
+            list(pool.map(lambda case, through: self._kept(case, lambda: self._judge(case, through)), cases, seen))
 
-    def _one(self, scene, case):
-        """One case: what the client shows here is what it shows directly."""
-        through = case.client.run(scene.where, case.task, scene.on_mark)
-        assert_same(self._peers.reference(case.client, case.task, case.situation.trino), through)
+    def _shown(self, scene, gathering, case):
+        """What the client of a case shows here; a failure of its program is that of the case."""
+        seen = None
+
+        def on_mark(word):
+            gathering.arrive()
+            if scene.then:
+                scene.then(word)
+
+        def run():
+            nonlocal seen
+            seen = case.client.run(scene.where, case.task, on_mark)
+
+        self._kept(case, run)
+        gathering.leave()
+        return seen
+
+    def _judge(self, case, through):
+        """Compares with what the client shows directly."""
+        if failure := self._outcomes[case]:
+            raise failure
+        case.situation.judge(case, through, lambda: self._peers.reference(case.client, case.task, case.situation.trino))
 
     def _kept(self, case, do):
         """Does something for a case and keeps its failure; whether it went well."""
-        begun = time.monotonic()
         try:
             do()
             self._outcomes[case] = None
         except Exception as failure:
             self._outcomes[case] = failure
-        self.seconds[case] = time.monotonic() - begun
         return self._outcomes[case] is None

@@ -1,22 +1,28 @@
 import static io.trino.testing.TestingSession.testSessionBuilder;
 
+import com.google.inject.Key;
 import io.trino.plugin.memory.MemoryPlugin;
+import io.trino.plugin.password.PasswordAuthenticatorPlugin;
 import io.trino.plugin.tpch.TpchPlugin;
+import io.trino.server.security.PasswordAuthenticatorManager;
+import io.trino.server.security.oauth2.OAuth2Client;
 import io.trino.testing.DistributedQueryRunner;
 import java.util.Map;
 
 /**
- * Trino coordinators in one JVM, one an argument: {@code PORT[,property=value...]}.
+ * Trino coordinators in one JVM, one an argument: {@code PORT[,property=value...]}. A value may be
+ * a list: the comma before {@code name=} ends it.
  *
  * <p>The property {@code spool} is ours: it names the encoding of the spooling protocol. Nothing is
- * printed to tell readiness; the starter asks each coordinator for a row.
+ * printed to tell readiness; the starter asks each coordinator for a row. A server of the tests
+ * leaves out what a whole Trino does at its start for its authenticators, so it is done here.
  */
 public final class Fixture {
   private Fixture() {}
 
   public static void main(String[] coordinators) throws Exception {
     for (String coordinator : coordinators) {
-      start(coordinator.split(","));
+      start(coordinator.split(",(?=[a-z][a-zA-Z0-9.-]*=)"));
     }
     // The starter holds the other end: a test run that is killed takes its coordinators along.
     while (System.in.read() >= 0) {}
@@ -38,9 +44,22 @@ public final class Fixture {
       }
     }
     var runner = builder.build();
+    loadAuthenticators(runner, String.join("\n", words));
     runner.installPlugin(new TpchPlugin());
     runner.createCatalog("tpch", "tpch", Map.of());
     runner.installPlugin(new MemoryPlugin());
     runner.createCatalog("memory", "memory", Map.of());
+  }
+
+  private static void loadAuthenticators(DistributedQueryRunner runner, String properties)
+      throws Exception {
+    var coordinator = runner.getCoordinator();
+    if (properties.contains("password-authenticator.config-files=")) {
+      runner.installPlugin(new PasswordAuthenticatorPlugin());
+      coordinator.getInstance(Key.get(PasswordAuthenticatorManager.class)).loadPasswordAuthenticator();
+    }
+    if (properties.contains("http-server.authentication.type=OAUTH2")) {
+      coordinator.getInstance(Key.get(OAuth2Client.class)).load();
+    }
   }
 }

@@ -14,6 +14,8 @@ class Go(Client):
 
     name = "trino-go-client v1.1.0"
     tasks = ("statements", "large", "spooled", "cancel", "transactions", "reading", "idle", "cold")
+    # It costs little to have it in every situation.
+    full = True
     prefix = False
 
     def prepare(self):
