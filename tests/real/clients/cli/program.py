@@ -3,12 +3,11 @@
 import re
 import signal
 import sys
-import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import scripts
 from calls import Calls, fingerprint
-from contract import Contract
+from contract import QUERY, Contract
 from terminal import Terminal
 
 FORMATS = (
@@ -80,45 +79,32 @@ def spooled(contract, calls):
 
 def cancel(contract, calls):
     """Ctrl-C in a terminal and in a batch, and a time-out; each time the query must end in Trino as well."""
-    with terminal(calls, "--output-format-interactive=CSV") as session:
-        for name, sql, sign in (("of a silent query", SILENT, r"RUNNING"), ("of a stream of rows", STREAM, r'"\d+","')):
-            contract.see(f"Ctrl-C {name}", interrupted(session, sql, sign))
-        contract.see("Ctrl-C of a batch", batch_interrupted(calls, session))
-        contract.see("time-out", calls.said("--session=query_max_run_time=2s", "--execute", SILENT))
-        contract.see("after all", [line for line in session.ask("SELECT 1;")[0] if line.startswith('"')])
+    for name, sql in (("of a silent query", SILENT), ("of a stream of rows", STREAM)):
+        with terminal(calls) as session:
+            contract.see(f"Ctrl-C {name}, and one more statement", interrupted(contract, session, sql))
+    contract.see("Ctrl-C of a batch", batch_interrupted(contract, calls))
+    contract.see("time-out", calls.said("--session=query_max_run_time=2s", "--execute", SILENT))
 
 
-def interrupted(session, sql, sign):
-    """Interrupts a statement once it shows a sign of life."""
-    mark = str(uuid.uuid4())
-    session.type(f"{sql} WHERE '{mark}' <> '';")
-    session.wait_for(sign)
-    session.interrupt()
-    seen, _ = session.answer()
-    return [any(line.endswith("Query aborted by user") for line in seen), ended(session, mark)]
+def interrupted(contract, session, sql):
+    """Interrupts a statement once the terminal shows that it runs, or its rows."""
+    session.type(f"{sql};")
+    query = session.wait_for(rf"({QUERY.pattern}), RUNNING")[1]
+    painted = session.interrupt()
+    return ["Query aborted by user" in painted, contract.outcome(query)]
 
 
-def batch_interrupted(calls, session):
+def batch_interrupted(contract, calls):
     """Interrupts a call that has no terminal."""
-    mark = str(uuid.uuid4())
-    process = calls.start("--execute", f"{SILENT} WHERE '{mark}' <> ''")
-    in_trino(session, mark, "RUNNING")
+    process = calls.start("--progress", "--execute", SILENT)
+    said = b""
+    while not (query := re.search(rf"({QUERY.pattern}) \[RUNNING\]".encode(), said)):
+        said += process.stderr.read1()
+        if process.poll() is not None:
+            raise RuntimeError(f"it ended by itself: {said!r}")
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate()
-    return [process.returncode, out.decode(), ended(session, mark)]
-
-
-def ended(session, mark):
-    """How Trino itself says that a query ended."""
-    return in_trino(session, mark, "FAILED|FINISHED")
-
-
-def in_trino(session, mark, states):
-    """Asks until the query is in one of some states."""
-    sql = f"SELECT state, error_code FROM system.runtime.queries WHERE query LIKE '%{mark}%' AND query NOT LIKE '%system.runtime%';"
-    while True:
-        if found := [line for line in session.ask(sql)[0] if re.match(f'"(?:{states})"', line)]:
-            return found
+    return [process.returncode, out.decode(), contract.outcome(query[1].decode())]
 
 
 def transactions(contract, calls):

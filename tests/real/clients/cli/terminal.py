@@ -16,6 +16,8 @@ from screen import screen
 
 # Seconds for anything to be said; a cold start on a busy machine takes most of it.
 LIMIT = 240
+# Seconds for a small question, and how often it is asked.
+ANSWER_LIMIT, ATTEMPTS = 20, 8
 # Nobody types that wide, so nothing is broken into lines.
 ROWS, COLUMNS = 60, 400
 # While a line is being edited the terminal tells pasted text from typed; so these two enclose what is said to a line.
@@ -57,11 +59,25 @@ class Terminal:
 
     def wait_for(self, pattern):
         """Waits until something is painted."""
-        self._until(re.compile(pattern))
+        return self._until(re.compile(pattern))
 
     def interrupt(self):
-        """Ctrl-C."""
+        """Ctrl-C, and then a small question until it is answered; all that was painted. Nothing can be asked afterwards.
+
+        The command line may take the interrupt for one of the line that is typed next, too, and forgets that line.
+        """
         os.write(self._ours, b"\x03")
+        self._until(re.compile(r"Query aborted by user.*" + PROMPT.pattern, re.DOTALL))
+        for left in range(ATTEMPTS)[::-1]:
+            # Put together there, so that what is typed is not taken for the answer.
+            os.write(self._ours, b"SELECT 'still ' || 'here';\n")
+            try:
+                self._until(re.compile(r"still here.*FINISHED.*" + PROMPT.pattern, re.DOTALL), ANSWER_LIMIT)
+                break
+            except TimeoutError:
+                if not left:
+                    raise
+        return self._said
 
     def leave(self):
         """Types `quit`; the exit status."""
@@ -70,8 +86,8 @@ class Terminal:
             pass
         return self._process.wait(LIMIT)
 
-    def _until(self, pattern):
-        deadline = time.monotonic() + LIMIT
+    def _until(self, pattern, limit=LIMIT):
+        deadline = time.monotonic() + limit
         while not (found := pattern.search(self._said)):
             if not self._read(deadline):
                 raise RuntimeError(f"it ended before {pattern.pattern!r}: {self._said[-2000:]!r}")
