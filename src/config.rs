@@ -27,7 +27,7 @@ pub mod units;
 pub mod watch;
 
 mod check;
-mod nearest;
+pub(crate) mod nearest;
 mod problem;
 mod shape;
 mod source;
