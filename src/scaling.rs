@@ -8,7 +8,10 @@ mod asked;
 mod beat;
 mod feed;
 pub mod listener;
+pub mod scaled_object;
 mod service;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod wire;
 

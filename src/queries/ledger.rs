@@ -23,8 +23,8 @@ mod pulse;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::pulse::{Keen, Pulse};
 pub use self::demand::Demand;
+pub(crate) use self::pulse::{Keen, Pulse};
 use self::{demand::Patience, group::Side};
 
 /// What Sluice itself calls a query that no coordinator has answered for.

@@ -75,6 +75,8 @@ struct Feed {
     activation: u64,
     pulse: watch::Receiver<Pulse>,
     snapshots: watch::Receiver<()>,
+    /// The rises before it was opened.
+    edges_before: u64,
     /// `None` until the first frame.
     beat: Option<Beat>,
     /// When it is old.
@@ -88,10 +90,13 @@ struct Feed {
 impl Feed {
     fn new(ground: Ground, asked: &Asked) -> Self {
         let age = AGE + AGE.mul_f64(fastrand::f64());
+        let pulse = ground.ledger.pulse(&asked.group);
+        let edges_before = pulse.borrow().edges;
         Self {
             group: asked.group.clone(),
             activation: asked.activation,
-            pulse: ground.ledger.pulse(&asked.group),
+            pulse,
+            edges_before,
             snapshots: ground.current.changed(),
             beat: None,
             old_at: Instant::now() + age,
@@ -155,7 +160,8 @@ impl Feed {
             return Look::Again(None);
         }
         self.beat = Some(Beat::opened(now, seen));
-        if seen.is_active { self.push(Push::Repeat) } else { Look::Say(false) }
+        let why = if seen.edges == self.edges_before { Push::Repeat } else { Push::Edge };
+        if seen.is_active { self.push(why) } else { Look::Say(false) }
     }
 
     fn push(&self, why: Push) -> Look {

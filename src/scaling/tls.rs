@@ -60,7 +60,10 @@ impl Tls {
                 tracing::info!("the scaler shows a new certificate");
             }
             Err(words) => {
-                tracing::warn!(error = words, "the scaler's new certificate is refused; the old one stays");
+                tracing::warn!(
+                    error = words,
+                    "the scaler's new certificate is refused; the old one stays"
+                );
             }
         }
     }
@@ -110,7 +113,8 @@ fn verifier(
     path: &Path,
     provider: Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let wrong = |error: &dyn fmt::Display| format!("scaler.tls.clientCa {}: {error}", path.display());
+    let wrong =
+        |error: &dyn fmt::Display| format!("scaler.tls.clientCa {}: {error}", path.display());
     let mut roots = RootCertStore::empty();
     for certificate in certificates("scaler.tls.clientCa", path)? {
         roots.add(certificate).map_err(|error| wrong(&error))?;

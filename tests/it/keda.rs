@@ -4,9 +4,12 @@
 
 #![allow(non_snake_case, reason = "tests bear the ids of the facts")]
 
+mod absent;
 mod answers;
+mod health;
 mod leaving;
 mod pushes;
+mod secured;
 
 use crate::harness::stage::Plan;
 

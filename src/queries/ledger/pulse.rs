@@ -80,8 +80,7 @@ impl Ledger {
     /// A client came back after it was away since `before`.
     pub(super) fn returns(&self, record: &Record, before: u64, now: Instant) {
         let at = self.since_beginning(now);
-        let was_demand =
-            before != SHUT_OUT && at.saturating_sub(before) < self.patience.idle();
+        let was_demand = before != SHUT_OUT && at.saturating_sub(before) < self.patience.idle();
         let lasted = record.side.lasts(at, &self.patience);
         let is_first = record.weigh();
         record.side.lost(before);

@@ -26,9 +26,6 @@ use wire::{
     external_scaler_client::ExternalScalerClient,
 };
 
-/// A line of the configuration: the scaler's port is open.
-pub(crate) const SCALER: &str = "scaler: { enabled: true, bind: \"127.0.0.1:0\" }";
-
 /// One trigger of KEDA with a connection of its own.
 #[derive(Clone)]
 pub(crate) struct Keda {
@@ -51,8 +48,7 @@ impl Keda {
     pub(crate) fn over(channel: Channel, metadata: &[(&str, &str)]) -> Self {
         let own = [("scalerAddress", "sluice-scaler:9092")];
         let pairs = metadata.iter().chain(&own);
-        let metadata =
-            pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let metadata = pairs.map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         Self { client: ExternalScalerClient::new(channel), metadata }
     }
 

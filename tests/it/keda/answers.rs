@@ -3,7 +3,12 @@
 use tonic::Code;
 
 use super::{ENDLESS, PLAN};
-use crate::harness::{gateway::Gateway, keda::Keda, keda::SCALER, keda::scaler, wait, webhook::Manner};
+use crate::harness::{
+    gateway::Gateway,
+    keda::{Keda, scaler},
+    wait,
+    webhook::Manner,
+};
 
 #[tokio::test]
 async fn scale_5_coldstart_T5_a_statement_without_a_backend_is_demand_before_its_answer() {
@@ -123,8 +128,8 @@ async fn the_page_of_metrics_says_whether_keda_is_connected() {
 
 #[tokio::test]
 async fn without_the_key_there_is_no_port() {
-    let gateway = Gateway::start("routingGroups: [{ name: adhoc, backends: [{ name: a, url: 'http://127.0.0.1:1' }] }]\n").await;
+    let group = "{ name: adhoc, backends: [{ name: a, url: 'http://127.0.0.1:1' }] }";
+    let gateway = Gateway::start(&format!("routingGroups: [{group}]\n")).await;
     assert_eq!(gateway.addresses.scaler, None);
     gateway.stop().await;
-    assert!(SCALER.contains("enabled: true"));
 }

@@ -77,6 +77,7 @@ async fn a_stream_of_a_group_that_is_removed_ends_with_not_found() {
     stage.gateway.signal(sluice::lifecycle::Signal::Reload);
     let refused = events.next().await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::NotFound, "{refused}");
-    wait::until("the group is gone", || stage.gateway.shared.current.load().groups.len() == 1).await;
+    wait::until("the group is gone", || stage.gateway.shared.current.load().groups.len() == 1)
+        .await;
     stage.gateway.stop().await;
 }
