@@ -14,7 +14,7 @@ import requests
 import trino
 from trino.auth import BasicAuthentication, JWTAuthentication, OAuth2Authentication
 
-import jars
+import programs
 from doors import RecordedConnection, RecordingSession
 
 # Seconds until an answer: a cold start on a busy machine, as in the other tests of one.
@@ -86,7 +86,7 @@ class Jdbc:
     def __init__(self, ca):
         self._ca = ca
         self._process = subprocess.Popen(
-            [str(word) for word in jars.asker()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            [str(word) for word in programs.asker()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
         self._said = queue.Queue()
         threading.Thread(target=self._listen, name="jdbc", daemon=True).start()
@@ -144,7 +144,7 @@ class Cli:
 
     def __init__(self, ca):
         self._ca = ca
-        self._command = jars.cli()
+        self._command = programs.cli()
 
     def ask(self, url, sql, shown):
         command = [*self._command, url, "--user", shown.user, "--execute", sql, "--output-format", "TSV", "--truststore-path", self._ca]
