@@ -61,6 +61,7 @@ class Python:
         )
 
     def ask(self, url, sql, shown):
+        """What the user sees of a statement."""
         try:
             with self.connect(url, shown) as connection:
                 rows = connection.cursor().execute(sql).fetchall()
@@ -98,7 +99,7 @@ class Jdbc:
         self._said.put("end")
 
     def ask(self, url, sql, shown, on_hold=None, **more):
-        """`on_hold` is called after the first row; `more` are properties."""
+        """What the user sees of a statement; `on_hold` is called after the first row, `more` are properties."""
         properties = {**self._properties(shown), **more, **({"hold": "true"} if on_hold else {})}
         words = [f"jdbc:trino://{urlsplit(url).netloc}", sql, *[f"{name}={value}" for name, value in properties.items()]]
         self._say("\t".join(words))
@@ -147,6 +148,7 @@ class Cli:
         self._command = programs.cli()
 
     def ask(self, url, sql, shown):
+        """What the user sees of a statement."""
         command = [*self._command, url, "--user", shown.user, "--execute", sql, "--output-format", "TSV", "--truststore-path", self._ca]
         if shown.password:
             command.append("--password")
