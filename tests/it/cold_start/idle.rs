@@ -99,8 +99,8 @@ async fn its_own_counts_are_read_with_a_password_where_tls_ends_before_it() {
     };
     let sleeper = Sleeper::with(options);
     sleeper.wake().await;
-    let stage = Plan { backend: Box::leak(stats.into_boxed_str()), ..plan() }.with(&[&sleeper]);
-    let stage = stage.await;
+    let behind = Plan { backend: Box::leak(stats.into_boxed_str()), ..plan() };
+    let stage = behind.with(&[&sleeper]).await;
     until_suspended(&stage, 1).await;
     stage.stop().await;
 }
