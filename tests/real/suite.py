@@ -90,6 +90,7 @@ def everything():
         rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
         rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
         rows.extend(every_client(python))
+        rows.append(measured("passwords, tokens, OAuth2", lambda row: pytest(row, python.result(), HERE / "auth", [], lambda _: row)))
         rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
     return rows
 
