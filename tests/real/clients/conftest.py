@@ -1,6 +1,7 @@
 """Each case once: a client, a task, a situation. A situation is played for all its cases when the first is asked for."""
 
 import os
+import re
 
 import pytest
 
@@ -27,8 +28,9 @@ def pytest_generate_tests(metafunc):
 
 
 def case_id(case):
-    """`situation-client-task`, without spaces so that `-k` can name it."""
-    return f"{case.situation.name}-{case.client.name}-{case.task}".replace(" ", "-")
+    """`situation-client-task`, without spaces so that `-k` can name it; behind it the rule that the case is asked for by."""
+    name = f"{case.situation.name}-{case.client.name}-{case.task}".replace(" ", "-")
+    return f"{name}-obs_H5" if re.fullmatch(matrix.H5, name) else name
 
 
 @pytest.fixture(scope="session")
