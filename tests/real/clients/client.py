@@ -7,7 +7,8 @@ is started as `program TASK`, gets a `Where` as one line of JSON on standard inp
     {"mark": "reading"}                       do to me what the situation does now; it then waits for a line of input
 
 Nothing volatile is shown: no query ids, times, ports. An error that a user would see is shown, not died of; the exit
-status is 0 then. What nobody expected ends it with 1 and words on standard error.
+status is 0 then, and the value an object with the key `error`. What nobody expected ends it with 1 and words on
+standard error.
 
 The tasks (a client names those that it can do):
 
@@ -16,9 +17,9 @@ The tasks (a client names those that it can do):
     spooled       the same smaller result in each encoding, and without spooling
     cancel        cancels and time-outs of every kind that it has
     transactions  transactions and many statements that only read: for several backends without common tables
-    reading       the first rows of a long result, a mark, the number of all rows or the error, one more statement
+    reading       the first rows of a long result, a mark, the number of all its rows (or its error), one more statement
     idle          a statement, a mark, a statement on the same connection
-    cold          connects with validation if it has that, a select, a prepared statement
+    cold          connects with validation if it has that, a select, a prepared statement; no tables, which a fixture has late
 
 Tables are made in `memory.default`, with `Where.word` in their names: several clients work on one Trino at once. They
 are dropped before and after.

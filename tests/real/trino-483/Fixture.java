@@ -1,6 +1,7 @@
 import static io.trino.testing.TestingSession.testSessionBuilder;
 
-import com.google.inject.Key;
+import com.google.inject.Inject;
+import com.google.inject.Module;
 import io.trino.plugin.memory.MemoryPlugin;
 import io.trino.plugin.password.PasswordAuthenticatorPlugin;
 import io.trino.plugin.tpch.TpchPlugin;
@@ -8,6 +9,7 @@ import io.trino.server.security.PasswordAuthenticatorManager;
 import io.trino.server.security.oauth2.OAuth2Client;
 import io.trino.testing.DistributedQueryRunner;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Trino coordinators in one JVM, one an argument: {@code PORT[,property=value...]}. A value may be
@@ -43,23 +45,39 @@ public final class Fixture {
         builder.addCoordinatorProperty(property[0], property[1]);
       }
     }
+    authenticators(String.join("\n", words)).ifPresent(builder::setAdditionalModule);
     var runner = builder.build();
-    loadAuthenticators(runner, String.join("\n", words));
     runner.installPlugin(new TpchPlugin());
     runner.createCatalog("tpch", "tpch", Map.of());
     runner.installPlugin(new MemoryPlugin());
     runner.createCatalog("memory", "memory", Map.of());
   }
 
-  private static void loadAuthenticators(DistributedQueryRunner runner, String properties)
-      throws Exception {
-    var coordinator = runner.getCoordinator();
+  /** Loads them before the server says that it has started. */
+  private static Optional<Module> authenticators(String properties) {
     if (properties.contains("password-authenticator.config-files=")) {
-      runner.installPlugin(new PasswordAuthenticatorPlugin());
-      coordinator.getInstance(Key.get(PasswordAuthenticatorManager.class)).loadPasswordAuthenticator();
+      return Optional.of(binder -> binder.bind(Passwords.class).asEagerSingleton());
     }
     if (properties.contains("http-server.authentication.type=OAUTH2")) {
-      coordinator.getInstance(Key.get(OAuth2Client.class)).load();
+      return Optional.of(binder -> binder.bind(Logins.class).asEagerSingleton());
+    }
+    return Optional.empty();
+  }
+
+  private static final class Passwords {
+    @Inject
+    Passwords(PasswordAuthenticatorManager manager) throws Exception {
+      new PasswordAuthenticatorPlugin()
+          .getPasswordAuthenticatorFactories()
+          .forEach(manager::addPasswordAuthenticatorFactory);
+      manager.loadPasswordAuthenticator();
+    }
+  }
+
+  private static final class Logins {
+    @Inject
+    Logins(OAuth2Client client) {
+      client.load();
     }
   }
 }

@@ -13,7 +13,7 @@ os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
 
 import trino
 from dbt.cli.main import dbtRunner
-from speaking import connect, made_up, see, seen, where
+from speaking import connect, made_up, play, see, seen
 
 PROJECT = Path(__file__).resolve().parent / "project"
 
@@ -111,18 +111,21 @@ def cold(where, project):
 TASKS = {"statements": statements, "cold": cold}
 
 
-def main(task):
-    """Plays a task in a project of its own."""
-    told = where()
-    with tempfile.TemporaryDirectory() as folder:
-        project = Project(told, folder)
-        try:
-            TASKS[task](told, project)
-        finally:
-            # Where nobody takes statements, nothing was made.
-            with suppress(trino.exceptions.HttpError, trino.exceptions.TrinoConnectionError):
-                project.drop()
+def in_a_project(task):
+    """The task in a project of its own."""
+
+    def played(where):
+        with tempfile.TemporaryDirectory() as folder:
+            project = Project(where, folder)
+            try:
+                task(where, project)
+            finally:
+                # Where nobody takes statements, nothing was made.
+                with suppress(trino.exceptions.HttpError, trino.exceptions.TrinoConnectionError):
+                    project.drop()
+
+    return played
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    play({name: in_a_project(task) for name, task in TASKS.items()})

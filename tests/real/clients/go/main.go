@@ -107,17 +107,23 @@ func must(err error) {
 
 // seeError shows an error as its parts, without what differs from run to run.
 func seeError(what string, err error) {
+	if err == nil {
+		see(what, "no error")
+		return
+	}
+	see(what, map[string]any{"error": parts(err)})
+}
+
+func parts(err error) any {
 	var told *trino.ErrTrino
 	var failed *trino.ErrQueryFailed
 	switch {
-	case err == nil:
-		see(what, "no error")
 	case errors.As(err, &told):
 		at := told.ErrorLocation
-		see(what, []any{told.ErrorName, told.ErrorCode, told.ErrorType, told.Message, at.LineNumber, at.ColumnNumber})
+		return []any{told.ErrorName, told.ErrorCode, told.ErrorType, told.Message, at.LineNumber, at.ColumnNumber}
 	case errors.As(err, &failed):
-		see(what, []any{"status", failed.StatusCode, fmt.Sprint(failed.Reason)})
+		return []any{"status", failed.StatusCode, fmt.Sprint(failed.Reason)}
 	default:
-		see(what, err.Error())
+		return err.Error()
 	}
 }

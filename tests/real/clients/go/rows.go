@@ -112,8 +112,7 @@ func seeRest(what string, rows *sql.Rows, before int) {
 		total += uint64(crc32.ChecksumIEEE([]byte(fmt.Sprint(row...))))
 	}
 	if err := rows.Err(); err != nil {
-		see(what, []any{"rows before the error", count})
-		seeError(what+", the error", err)
+		seeError(what, err)
 		return
 	}
 	see(what, []any{count, total})

@@ -25,14 +25,17 @@ class Running:
         self.source = made_up("source")
         self.cursor = connect(where, source=self.source, **options).cursor()
         self.error = None
-        self._thread = threading.Thread(target=self._run, args=(sql,), daemon=True)
-        self._thread.start()
+        # Not Thread.join: a thread counts as ended when a signal interrupts that.
+        self._over = threading.Event()
+        threading.Thread(target=self._run, args=(sql,), daemon=True).start()
 
     def _run(self, sql):
         try:
             self.cursor.execute(sql).fetchall()
         except Exception as error:
             self.error = told(error)
+        finally:
+            self._over.set()
 
     def first_id(self):
         """The id as soon as the client has one; it keeps that one, whatever comes later. None if it was refused."""
@@ -46,8 +49,7 @@ class Running:
 
     def end_here(self):
         """The error that the client saw, when it is over for the client; Trino may never have heard of it."""
-        self._thread.join(LIMIT)
-        return {"ended": not self._thread.is_alive(), "error": self.error}
+        return {"ended": self._over.wait(LIMIT), "error": self.error}
 
     def end(self):
         """The error that the client saw, when it is over for the client and for Trino."""

@@ -1,13 +1,12 @@
 """The official Python client as its users use it: `program.py TASK`, the address on standard input, observations on standard output."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import ending
 import results
 import statements
 import tables
-from speaking import connect, see, seen, where
+from speaking import connect, play, see, seen
 from sqlalchemy import text
 
 
@@ -48,4 +47,4 @@ TASKS = {
 }
 
 if __name__ == "__main__":
-    TASKS[sys.argv[1]](where())
+    play(TASKS)

@@ -5,12 +5,11 @@ in a database of its own: whoever presses Stop later knows the first id only, an
 """
 
 import signal
-import sys
 import time
 
 import requests
 from ending import Running, kill
-from speaking import connect, see, seen, where
+from speaking import connect, play, see, seen
 from sqlalchemy import inspect, text
 from tables import engine
 
@@ -115,4 +114,4 @@ def cold(where):
 TASKS = {"statements": statements, "cancel": cancel, "cold": cold}
 
 if __name__ == "__main__":
-    TASKS[sys.argv[1]](where())
+    play(TASKS)
