@@ -9,6 +9,9 @@ from situations import Drained, Pair, Warm
 # scale-from-zero.md 13, test 12: one client of each language through a cold start of a minute.
 T12 = r"(trino-jdbc 484|trino \(?Python|trino-go-client|trino-client|trino-rust-client)"
 
+# observability.md 12, H5: the driver's questions, a query, its cancel; what DBeaver asks; the Python client.
+H5 = r"warm-forwarded-(trino-jdbc-484|trino-.?Python.*)-(statements|cancel)"
+
 COLUMNS = [
     *(Warm(uris) for uris in ("forwarded", "host", "rewrite")),
     *(Warm(uris, "435") for uris in ("host", "rewrite")),

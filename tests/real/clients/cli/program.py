@@ -20,6 +20,7 @@ STREAM = "SELECT orderkey, comment FROM tpch.sf100.lineitem"
 # More than command line, gateway and coordinator hold together: most of it is still to come at the mark.
 LONG = "SELECT orderkey, totalprice, comment FROM tpch.sf1.orders WHERE orderkey <= 3000000"
 IN_PAGES = "--session=spooling_enabled=false"
+LONG_ROWS = 750_000
 FIRST = 1000
 DEBUG = ("--debug", "--progress", "--ignore-errors", "--output-format=ALIGNED")
 
@@ -113,24 +114,38 @@ def transactions(contract, calls):
 
 
 def reading(contract, calls):
-    """Two results at once, in pages and in segments; after each one more statement of the same session."""
-    ways = {"pages": [IN_PAGES], "segments": []}
-    running = {name: calls.start("--output-format=TSV", "--execute", f"{LONG}; SELECT 'after them'", *options) for name, options in ways.items()}
-    heads = {name: [process.stdout.readline() for _ in range(FIRST)] for name, process in running.items()}
+    """Two results at once, in pages and in segments; after each one more statement of the same call."""
+    ways = {"": [IN_PAGES], " of segments": []}
+    words = ("--output-format=TSV", "--ignore-errors", "--execute", f"{LONG}; SELECT 'afterwards'")
+    running = {kind: calls.start(*words, *options) for kind, options in ways.items()}
+    heads = {kind: [process.stdout.readline() for _ in range(FIRST)] for kind, process in running.items()}
     contract.mark("reading")
     with ThreadPoolExecutor(len(running)) as pool:
-        rest = {name: pool.submit(to_the_end, calls, process, heads[name]) for name, process in running.items()}
-        for name, outcome in rest.items():
-            contract.see(name, outcome.result())
+        rest = {kind: pool.submit(to_the_end, calls, process, heads[kind]) for kind, process in running.items()}
+        for kind, outcome in rest.items():
+            show_reading(contract, kind, *outcome.result())
 
 
 def to_the_end(calls, process, head):
-    """What comes of a call of which the first lines have been read."""
+    """What comes of a call of which the first lines have been read: all its lines, its errors."""
     with ThreadPoolExecutor(1) as pool:
         errors = pool.submit(process.stderr.read)
         lines = head + list(process.stdout)
-        after = [line.decode() for line in lines[-1:] if line == b"after them\n"]
-        return [fingerprint(lines), after, process.wait(), calls.errors(errors.result())]
+        process.wait()
+        return lines, [line for line in calls.errors(errors.result()) if line]
+
+
+def show_reading(contract, kind, lines, errors):
+    """The rows or the error, and the statement after them; a short result is none of both."""
+    after = b"afterwards\n"
+    rows = [line for line in lines if line != after]
+    if errors:
+        contract.see(f"error{kind}", errors)
+    elif len(rows) != LONG_ROWS:
+        raise RuntimeError(f"a result ended well with {len(rows)} rows")
+    else:
+        contract.see(f"rows{kind}", fingerprint(rows))
+    contract.see(f"afterwards{kind}", len(lines) - len(rows))
 
 
 def idle(contract, calls):
