@@ -14,7 +14,7 @@ use crate::{
     backends,
     config::{
         self, Loaded,
-        model::{Config, OnFull},
+        model::{Config, OnFull, Scaler},
         watch::{Poke, Watcher},
     },
     events::{Event, Events},
@@ -30,6 +30,7 @@ use crate::{
     },
     queries::{Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
+    scaling::{self, Ground, tls::Tls},
     snapshot::Demand,
     telemetry::{
         audit::{Audit, Options, Tail, Unwritable},
@@ -73,6 +74,9 @@ pub enum StartError {
     /// The audit cannot be kept.
     #[error(transparent)]
     Audit(#[from] Unwritable),
+    /// The files of the scaler's TLS cannot be put to work.
+    #[error("cannot open the scaler: {0}")]
+    Scaler(String),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -91,6 +95,8 @@ pub struct Addresses {
     pub admin: SocketAddr,
     /// CPU profiles, where they are enabled.
     pub profiling: Option<SocketAddr>,
+    /// KEDA, where the scaler is enabled.
+    pub scaler: Option<SocketAddr>,
 }
 
 /// A running gateway.
@@ -114,11 +120,14 @@ struct Ports {
     health: TcpListener,
     admin: TcpListener,
     profiling: Option<TcpListener>,
+    scaler: Option<TcpListener>,
 }
 
 /// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
+    let scaler_tls = loaded.config.scaler.tls.as_ref().map(Tls::read);
+    let scaler_tls = scaler_tls.transpose().map_err(StartError::Scaler)?;
     let metrics = Metrics::new()?;
     let traces = spans::export(&loaded.config, &metrics).map_err(StartError::Spans)?;
     let events = Events::new(Arc::clone(&metrics));
@@ -151,6 +160,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         health: ports.health.local_addr()?,
         admin: ports.admin.local_addr()?,
         profiling: ports.profiling.as_ref().map(TcpListener::local_addr).transpose()?,
+        scaler: ports.scaler.as_ref().map(TcpListener::local_addr).transpose()?,
     };
     let plane = plane::start(ports.data, &shared)?;
     let seen = seen(&shared, &status, &plane);
@@ -187,6 +197,9 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         let router = admin::profiling(Profiler::default());
         tasks.spawn(admin::listener::serve(port, router, Limits::few(), cancel.clone()));
     }
+    if let Some(port) = ports.scaler {
+        tasks.spawn(scaling::listener::serve(port, ground(&shared), scaler_tls, cancel.clone()));
+    }
     tasks.spawn(reaper::run(
         Arc::clone(&shared.table),
         [Arc::clone(&shared.bindings), Arc::clone(&shared.challenged)],
@@ -206,6 +219,17 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })
+}
+
+/// What KEDA's scaler stands on.
+fn ground(shared: &Shared) -> Ground {
+    Ground {
+        current: shared.current.clone(),
+        ledger: Arc::clone(&shared.ledger),
+        metrics: Arc::clone(&shared.metrics),
+        lifecycle: shared.lifecycle.clone(),
+        streams: TaskTracker::new(),
+    }
 }
 
 /// Begins the audit, if the configuration wants one.
@@ -259,6 +283,10 @@ async fn bind(config: &Config) -> Result<Ports, StartError> {
             Some(address) => Some(listener("profiling.bind", address).await?),
             None => None,
         },
+        scaler: match &config.scaler {
+            Scaler { enabled: true, bind, .. } => Some(listener("scaler.bind", *bind).await?),
+            Scaler { .. } => None,
+        },
     })
 }
 
@@ -276,7 +304,6 @@ fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
         sessions: Arc::clone(&shared.sessions),
         runtimes: runtimes.collect(),
         lifecycle: shared.lifecycle.clone(),
-        started: Instant::now(),
     });
     let metrics = Arc::clone(&shared.metrics);
     let scrape = Scrape::new(Arc::clone(&metrics), Arc::clone(&living), Handle::current());
@@ -328,8 +355,11 @@ impl App {
 
 impl std::fmt::Display for Addresses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { data, metrics, health, admin, profiling } = self;
+        let Self { data, metrics, health, admin, profiling, scaler } = self;
         write!(f, "data={data} metrics={metrics} health={health} admin={admin}")?;
-        profiling.map_or(Ok(()), |profiling| write!(f, " profiling={profiling}"))
+        for (name, address) in [("profiling", profiling), ("scaler", scaler)] {
+            address.map_or(Ok(()), |address| write!(f, " {name}={address}"))?;
+        }
+        Ok(())
     }
 }

@@ -28,7 +28,7 @@ pub mod watch;
 
 pub(crate) mod certificates;
 mod check;
-mod nearest;
+pub(crate) mod nearest;
 mod problem;
 mod shape;
 mod source;

@@ -9,6 +9,7 @@ pub(crate) mod chaos;
 pub(crate) mod client;
 pub(crate) mod frames;
 pub(crate) mod gateway;
+pub(crate) mod keda;
 pub(crate) mod page;
 pub(crate) mod pair;
 pub(crate) mod raw;

@@ -24,6 +24,7 @@ mod harness;
 mod headers;
 mod hostile_input;
 mod info;
+mod keda;
 mod kill;
 mod kubernetes;
 mod ledger;

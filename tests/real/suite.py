@@ -81,6 +81,7 @@ def everything():
         watching = [pool.submit(prometheus.fetch), pool.submit(jaeger.install)]
         reader = pool.submit(interpreter.interpreter, interpreter.READERS)
         checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
+        browser = pool.submit(interpreter.interpreter, interpreter.BROWSERS)
         # Against a real Trino and a real Kubernetes these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
@@ -90,6 +91,8 @@ def everything():
         rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
         rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
         rows.extend(every_client(python))
+        rows.append(measured("passwords, tokens, OAuth2", lambda row: pytest(row, python.result(), HERE / "auth", [], lambda _: row)))
+        rows.append(measured("Trino's web UI in Chromium", lambda row: pytest(row, browser.result(), HERE / "ui", [], lambda _: row)))
         rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
     return rows
 

@@ -14,7 +14,7 @@ import requests
 import trino
 from trino.auth import BasicAuthentication, JWTAuthentication, OAuth2Authentication
 
-import jars
+import programs
 from doors import RecordedConnection, RecordingSession
 
 # Seconds until an answer: a cold start on a busy machine, as in the other tests of one.
@@ -61,6 +61,7 @@ class Python:
         )
 
     def ask(self, url, sql, shown):
+        """What the user sees of a statement."""
         try:
             with self.connect(url, shown) as connection:
                 rows = connection.cursor().execute(sql).fetchall()
@@ -86,7 +87,7 @@ class Jdbc:
     def __init__(self, ca):
         self._ca = ca
         self._process = subprocess.Popen(
-            [str(word) for word in jars.asker()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            [str(word) for word in programs.asker()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )
         self._said = queue.Queue()
         threading.Thread(target=self._listen, name="jdbc", daemon=True).start()
@@ -98,7 +99,7 @@ class Jdbc:
         self._said.put("end")
 
     def ask(self, url, sql, shown, on_hold=None, **more):
-        """`on_hold` is called after the first row; `more` are properties."""
+        """What the user sees of a statement; `on_hold` is called after the first row, `more` are properties."""
         properties = {**self._properties(shown), **more, **({"hold": "true"} if on_hold else {})}
         words = [f"jdbc:trino://{urlsplit(url).netloc}", sql, *[f"{name}={value}" for name, value in properties.items()]]
         self._say("\t".join(words))
@@ -144,9 +145,10 @@ class Cli:
 
     def __init__(self, ca):
         self._ca = ca
-        self._command = jars.cli()
+        self._command = programs.cli()
 
     def ask(self, url, sql, shown):
+        """What the user sees of a statement."""
         command = [*self._command, url, "--user", shown.user, "--execute", sql, "--output-format", "TSV", "--truststore-path", self._ca]
         if shown.password:
             command.append("--password")

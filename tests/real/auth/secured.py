@@ -57,6 +57,7 @@ class Secured(Coordinators):
         return f"https://{HOST}:{self._https[name]}"
 
     def answers(self, url):
+        """Whether that one gives a row to who may come in."""
         name = NAMES[self.urls.index(url)]
         try:
             headers = basic(USER, PASSWORD) if name in ("believing", "plain") else bearer(machine_token(self._provider))

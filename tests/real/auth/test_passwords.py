@@ -58,6 +58,7 @@ def reference(direct, clients, realm):
 
 @pytest.mark.parametrize(("name", "kind"), CASES)
 def test_a_user_sees_what_trino_says(way, clients, name, kind, realm, reference):
+    """Rows, or the error in the same words; and the gateway was asked."""
     client = clients[name]
     shown, opens = passes(realm)[kind]
     seen = told(client.ask(way.url, SQL, shown))

@@ -16,10 +16,10 @@ from front import Front
 from gateway import Gateway
 from secured import HOST
 
-# What follows `fronted` waits for the gateway's own TLS.
-WAYS = ("direct", "fronted")
-# A way that the provider's answer cannot come back on: with `uris: rewrite` Trino names itself to it.
-BY_BROWSER = WAYS
+# `both` and `rewritten` join when the gateway speaks TLS towards Trino.
+WAYS = ("direct", "fronted", "ended")
+# Not `rewritten`: with `uris: rewrite` Trino names itself to the provider, whose answer goes past the gateway.
+BY_BROWSER = tuple(way for way in WAYS if way != "rewritten")
 
 
 class Way:

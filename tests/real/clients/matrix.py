@@ -1,6 +1,7 @@
 """The columns of the table: every situation there is, in the order in which they are played."""
 
 from cold import Cold, Told
+from encrypted import Encrypted
 from killed import Killed
 from rolled import Rolled
 from situations import Drained, Pair, Warm
@@ -11,6 +12,7 @@ T12 = r"(trino-jdbc 484|trino \(?Python|trino-go-client|trino-client|trino-rust-
 COLUMNS = [
     *(Warm(uris) for uris in ("forwarded", "host", "rewrite")),
     *(Warm(uris, "435") for uris in ("host", "rewrite")),
+    Encrypted(),
     Pair(),
     Drained(),
     Rolled(),
