@@ -42,6 +42,11 @@ def case_id(case):
     return f"{name}-obs_H5" if re.fullmatch(matrix.H5, name) else name
 
 
+def case_of(item):
+    """The case that a test is run for, if any."""
+    return item.callspec.params.get("case") if hasattr(item, "callspec") else None
+
+
 @pytest.fixture(scope="session")
 def peers():
     """The Trinos, ended with the session."""
@@ -53,7 +58,7 @@ def peers():
 @pytest.fixture(scope="session")
 def play(request, peers):
     """Plays the situation of a case with all the cases that were chosen; its outcome as an exception or none."""
-    chosen = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
+    chosen = [case for item in request.session.items if (case := case_of(item))]
     stages = {}
 
     def outcome(case):
@@ -74,8 +79,8 @@ def play(request, peers):
 def pytest_runtest_makereport(item, call):
     """Keeps with a report whose case it was."""
     report = (yield).get_result()
-    if hasattr(item, "callspec") and "case" in item.callspec.params:
-        report.case = item.callspec.params["case"]
+    if case := case_of(item):
+        report.case = case
 
 
 def pytest_terminal_summary(terminalreporter):

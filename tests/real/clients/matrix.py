@@ -13,8 +13,12 @@ T12 = r"(trino-jdbc 484|trino \(?Python|trino-go-client|trino-client|trino-rust-
 H5 = r"warm-forwarded-(trino-jdbc-484|trino-.?Python.*)-(statements|cancel)"
 
 COLUMNS = [
-    *(Warm(uris) for uris in ("forwarded", "host", "rewrite")),
-    *(Warm(uris, "435") for uris in ("host", "rewrite")),
+    # Where the gateway touches no page, a page is a page; where it patches them, large and spooled ones too.
+    Warm("forwarded", "statements", "large", "spooled", "cancel"),
+    Warm("host", "statements"),
+    Warm("rewrite", "statements", "large", "spooled"),
+    Warm("host", "statements", "large", trino="435"),
+    Warm("rewrite", "statements", trino="435"),
     Encrypted(),
     Pair(),
     Drained(),

@@ -69,16 +69,16 @@ class Situation:
 class Warm(Situation):
     """A coordinator that is there, behind a gateway in one of its URI modes."""
 
-    tasks = ("statements", "large", "spooled", "cancel")
     full = False
 
-    def __init__(self, uris, trino="483"):
+    def __init__(self, uris, *tasks, trino="483"):
         self.uris = uris
+        self.tasks = tasks
         self.trino = trino
         self.name = f"warm-{uris}" if trino == "483" else f"warm-{uris}-{trino}"
 
     def plays(self, client, task):
-        """In one mode everything, in the others what differs by it."""
+        """In every mode what everybody can do; the rest where the client is played everywhere, or Trino makes the URIs."""
         everything = client.full or self.uris == "forwarded"
         return super().plays(client, task) and (everything or task == "statements")
 
