@@ -1,7 +1,7 @@
 //! What no schema can say: names that must exist, addresses that collide, times that make no sense.
 //!
 //! Every rule is looked at, whatever the others found; but nothing is said of a value that is broken already, nor of
-//! what follows from that alone. Nothing here opens a socket or asks a name server.
+//! what follows from that alone. Nothing here opens a socket or asks a name server; files of certificates are read.
 
 use crate::config::{model::Config, problem::Problem, tree::Node};
 
@@ -15,7 +15,13 @@ mod patterns;
 mod report;
 mod rules;
 mod telemetry;
+mod trust;
 mod waking;
+
+/// What is allowed and should not stay so.
+pub(crate) fn warnings(config: &Config, tree: &Node) -> Vec<Problem> {
+    trust::unjudged(config, tree)
+}
 
 /// Adds what is wrong with `config` to `found`; `tree` knows the places.
 pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
@@ -24,6 +30,7 @@ pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
     limits::check(config, &mut report);
     fleet::check(config, &mut report);
     rules::check(config, &mut report);
+    trust::check(config, &mut report);
     waking::check(config, &mut report);
     telemetry::check(config, &mut report);
 }

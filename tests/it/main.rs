@@ -43,3 +43,4 @@ mod streaming;
 mod traces;
 mod transactions;
 mod ui;
+mod upstream_tls;

@@ -125,12 +125,6 @@ fn backends_are_named_and_reached_in_one_way() {
         "no name",
     );
     backends(
-        "  - {name: a, url: 'https://a'}",
-        "4:20",
-        "[0].url",
-        "TLS towards backends comes with its own release",
-    );
-    backends(
         "  - {name: a, url: 'a:8080'}",
         "4:20",
         "[0].url",
@@ -155,7 +149,23 @@ fn backends_are_named_and_reached_in_one_way() {
         "[0].health.interval",
         "zero",
     );
-    backends("  - {name: a, url: 'http://a', tls: {}}", "4:32", "[0].tls", "unknown key");
+    backends(
+        "  - {name: a, url: 'http://a', tls: {}}",
+        "4:37",
+        "[0].tls",
+        "nothing would be read of `tls`",
+    );
+}
+
+#[test]
+fn certificates_are_read_where_tls_is_spoken() {
+    let https = |tls: &str| format!("  - {{name: a, url: 'https://a', tls: {{ {tls} }}}}");
+    let file = "cannot be read";
+    backends(&https("ca: /missing"), "4:44", "[0].tls.ca", file);
+    backends(&https("certificate: /missing, key: /missing"), "4:53", "[0].tls.certificate", file);
+    backends(&https("key: /missing"), "4:45", "[0].tls.key", "its `certificate` is missing");
+    backends(&https("verify: false"), "4:40", "[0].tls.verify", "unknown key `verify`");
+    assert!(wrong(&GROUPS.replace("http:", "https:")).is_empty(), "by the system's roots");
 }
 
 #[test]
@@ -389,7 +399,7 @@ routingGroups:
   - name: a
     onEmpty: b
     backends:
-      - { name: UPPER, url: 'https://a', weight: 0, colour: red }
+      - { name: UPPER, url: 'ftp://a', weight: 0, colour: red }
       - { url: 'http://b' }
   - nmae: c
 rules:
