@@ -27,8 +27,9 @@ pub mod trust;
 pub mod units;
 pub mod watch;
 
+pub(crate) mod certificates;
 mod check;
-mod nearest;
+pub(crate) mod nearest;
 mod problem;
 mod shape;
 mod source;

@@ -33,6 +33,7 @@ PACKAGES = {"kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver", "etcd": "g
 # Without it the server takes itself for 0.0.0 and refuses to start.
 STAMP = "k8s.io/component-base/version"
 FLAGS = ["-ldflags", f"-s -w -X {STAMP}.gitVersion=v{VERSION} -X {STAMP}.gitMajor=1 -X {STAMP}.gitMinor=36"]
+KINDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 # Seconds; about 3 on an idle machine.
 START_LIMIT = 120
 ATTEMPTS = 3
@@ -136,10 +137,8 @@ class ApiServer:
         accounts = "/api/v1/namespaces/sluice/serviceaccounts"
         self.make(accounts, json.dumps({"metadata": {"name": "sluice"}}))
         token = self.make(f"{accounts}/sluice/token", json.dumps({"spec": {"expirationSeconds": 3600}}))["status"]["token"]
-        kinds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         for text in (SOURCE / "crds.yaml").read_text().split("\n---\n"):
-            name = self.make(kinds, text, "application/yaml")["metadata"]["name"]
-            self._until(name, lambda: self._established(f"{kinds}/{name}"))
+            self.define(text)
         self.environment = {
             "SLUICE_TEST_KUBE_URL": self.url,
             "SLUICE_TEST_KUBE_FOLDER": str(self._folder),
@@ -148,9 +147,15 @@ class ApiServer:
             "SLUICE_TEST_KUBE_EXPIRED": certificates.expired(self._folder, token),
         }
 
+    def define(self, text):
+        """Makes a kind of resource and waits until it is served."""
+        name = self.make(KINDS, text, "application/yaml")["metadata"]["name"]
+        self._until(name, lambda: self._established(f"{KINDS}/{name}"))
+
     def _established(self, path):
         status, said = self.ask("GET", path)
-        conditions = json.loads(said)["status"].get("conditions", []) if status == 200 else []
+        # Null, until somebody has looked at it.
+        conditions = json.loads(said)["status"].get("conditions") or [] if status == 200 else []
         return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
     def stop(self):

