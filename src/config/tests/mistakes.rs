@@ -105,7 +105,7 @@ fn groups_and_backends_are_there() {
 }
 
 /// One group of these backends.
-fn backends(list: &str, place: &str, path: &str, words: &str) {
+pub(super) fn backends(list: &str, place: &str, path: &str, words: &str) {
     let text = format!("routingGroups:\n- name: a\n  backends:\n{list}");
     one(&text, place, &format!("routingGroups[0].backends{path}"), words);
 }
@@ -149,23 +149,6 @@ fn backends_are_named_and_reached_in_one_way() {
         "[0].health.interval",
         "zero",
     );
-    backends(
-        "  - {name: a, url: 'http://a', tls: {}}",
-        "4:37",
-        "[0].tls",
-        "nothing would be read of `tls`",
-    );
-}
-
-#[test]
-fn certificates_are_read_where_tls_is_spoken() {
-    let https = |tls: &str| format!("  - {{name: a, url: 'https://a', tls: {{ {tls} }}}}");
-    let file = "cannot be read";
-    backends(&https("ca: /missing"), "4:44", "[0].tls.ca", file);
-    backends(&https("certificate: /missing, key: /missing"), "4:53", "[0].tls.certificate", file);
-    backends(&https("key: /missing"), "4:45", "[0].tls.key", "its `certificate` is missing");
-    backends(&https("verify: false"), "4:40", "[0].tls.verify", "unknown key `verify`");
-    assert!(wrong(&GROUPS.replace("http:", "https:")).is_empty(), "by the system's roots");
 }
 
 #[test]
