@@ -16,6 +16,7 @@ pub mod passive;
 mod plan;
 mod probe;
 mod record;
+mod renewal;
 pub mod resume;
 mod truth;
 
@@ -170,12 +171,14 @@ fn start_with(
     (cancel, tracker): (CancellationToken, &TaskTracker),
 ) -> Result<(Current, Control), Refused> {
     let plan = Plan::of(&config).map_err(Refused::Wrong)?;
+    plan.warn();
     let http = probe::ask::client().map_err(|error| Refused::Probes(error.to_string()))?;
     let (reports, heard_reports) = mpsc::unbounded_channel();
     let (orders, heard_orders) = mpsc::channel(ORDERS);
     let (outcomes, heard_outcomes) = mpsc::channel(OUTCOMES);
     let (told, heard_told) = mpsc::unbounded_channel();
     let tasks = (tracker.clone(), cancel.clone());
+    let renewing = cancel.clone();
     let calls = Calls::new(drivers, http.clone(), Arc::clone(&metrics), told, tasks);
     let truth = Truth::new(plan, config, hash.into(), metrics, events, reports, demand);
     let current = Current::new(truth.snapshot());
@@ -197,6 +200,8 @@ fn start_with(
             at_work: BTreeMap::new(),
         },
     };
+    let renewing = renewal::run(current.clone(), orders.clone(), renewing);
+    tracker.spawn(renewing.instrument(tracing::info_span!("tls-files")));
     tracker.spawn(fold.run().instrument(tracing::info_span!("fold")));
     Ok((current.clone(), Control { orders, current }))
 }

@@ -15,7 +15,7 @@ use std::{collections::HashMap, path::Path};
 use sha2::{Digest as _, Sha256};
 
 pub use self::problem::{Problem, Problems};
-use self::{model::Config, source::Environment};
+use self::{model::Config, source::Environment, tree::Node};
 
 pub mod command;
 pub mod groups;
@@ -23,6 +23,7 @@ pub mod markdown;
 pub mod model;
 pub mod reload;
 pub mod schema;
+pub mod trust;
 pub mod units;
 pub mod watch;
 
@@ -41,6 +42,8 @@ pub struct Loaded {
     pub config: Config,
     /// `sha256:` and the hex digest of the file's bytes; equal on replicas that run the same file.
     pub hash: String,
+    /// What works and should not stay so.
+    pub warnings: Vec<Problem>,
 }
 
 /// Reads and checks the file; fails with every problem that it has.
@@ -56,13 +59,20 @@ fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, Proble
     let hash = format!("sha256:{:x}", Sha256::digest(&bytes));
     let mut found = Vec::new();
     match build(&bytes, environment, &mut found) {
-        Some(config) if found.is_empty() => Ok(Loaded { config, hash }),
+        Some((config, tree)) if found.is_empty() => {
+            let warnings = check::warnings(&config, &tree);
+            Ok(Loaded { config, hash, warnings })
+        }
         _ => Err(Problems::new(shown, found)),
     }
 }
 
-/// The configuration as far as it could be read; it counts only when `found` stays empty.
-fn build(bytes: &[u8], environment: Environment<'_>, found: &mut Vec<Problem>) -> Option<Config> {
+/// The configuration as far as it could be read, and the places of its values; it counts only when `found` stays empty.
+fn build(
+    bytes: &[u8],
+    environment: Environment<'_>,
+    found: &mut Vec<Problem>,
+) -> Option<(Config, Node)> {
     let mut tree = source::parse(bytes, found)?;
     source::expand(&mut tree, environment, found);
     let fitted = shape::fit(&tree, found);
@@ -72,7 +82,7 @@ fn build(bytes: &[u8], environment: Environment<'_>, found: &mut Vec<Problem>) -
     match serde_json::from_value::<Config>(fitted) {
         Ok(config) => {
             check::check(&config, &tree, found);
-            Some(config)
+            Some((config, tree))
         }
         Err(error) => {
             found.push(Problem::at(&tree, String::new(), format!("cannot be read: {error}"), ""));
@@ -85,7 +95,7 @@ fn build(bytes: &[u8], environment: Environment<'_>, found: &mut Vec<Problem>) -
 pub fn from_text(text: &str, variables: &HashMap<String, String>) -> Result<Config, Problems> {
     let mut found = Vec::new();
     match build(text.as_bytes(), &|name| variables.get(name).cloned(), &mut found) {
-        Some(config) if found.is_empty() => Ok(config),
+        Some((config, _)) if found.is_empty() => Ok(config),
         _ => Err(Problems::new("sluice.yaml".to_owned(), found)),
     }
 }

@@ -60,7 +60,7 @@ impl Reloading {
     }
 
     async fn take_over(&mut self, loaded: Loaded) -> Result<String, String> {
-        let Loaded { config, hash } = loaded;
+        let Loaded { config, hash, .. } = loaded;
         let stuck = needs_restart(&self.config, &config);
         if !stuck.is_empty() {
             return Err(format!("needs a restart: {}", stuck.join(", ")));

@@ -81,9 +81,9 @@ impl Simulator {
         self.addr
     }
 
-    /// Its base URL, `http://127.0.0.1:34567`.
+    /// Its base URL, `http://127.0.0.1:34567`, or `https` where it speaks TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("{}://{}", self.options.scheme(), self.addr)
     }
 
     /// The suffix of its query ids, new after each restart.

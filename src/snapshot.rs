@@ -22,7 +22,10 @@ use sluice_routing::{BackendName, CoordinatorId, Fleet, GroupName, Load, RuleSet
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    config::model::{ColdStart, Config, Uris},
+    config::{
+        model::{ColdStart, Config, Uris},
+        trust::Trust,
+    },
     metrics::{BackendMetrics, GroupMetrics},
     trino::uris::Capabilities,
 };
@@ -83,6 +86,10 @@ pub struct Backend {
     pub group: GroupName,
     /// Where it listens.
     pub url: BackendUrl,
+    /// How it proves itself, where its URL is `https`.
+    pub trust: Option<Arc<Trust>>,
+    /// Why no TLS connection to it came about at the last probe, in words for operators.
+    pub no_tls: Option<Arc<str>>,
     /// The configured URI mode.
     pub uris: Uris,
     /// What operators and probes say of it.
@@ -137,6 +144,11 @@ impl BackendUrl {
         }
         let path = parts.path_and_query.as_ref().map_or("", http::uri::PathAndQuery::path);
         Ok(Self { scheme, authority, base_path: path.trim_end_matches('/').into() })
+    }
+
+    /// Whether it is reached over TLS.
+    pub fn is_secure(&self) -> bool {
+        self.scheme == http::uri::Scheme::HTTPS
     }
 }
 

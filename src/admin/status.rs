@@ -89,6 +89,9 @@ struct BackendPage {
     kind: &'static str,
     state: &'static str,
     circuit: &'static str,
+    /// Why it cannot be asked, where the reason is its certificate or ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Arc<str>>,
     last_check: Option<String>,
 }
 
@@ -211,6 +214,7 @@ fn backend_page(backend: &Backend) -> BackendPage {
         kind: "trino",
         state: backend.state.as_str(),
         circuit: backend.circuit.as_str(),
+        tls: backend.no_tls.clone(),
         last_check: backend.last_check().and_then(time),
     }
 }

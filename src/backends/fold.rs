@@ -17,7 +17,8 @@ use crate::{
     backends::{
         Refused,
         plan::{Plan, Tempo},
-        probe::{Outcome, Prober, ask::Target},
+        probe::{Outcome, Prober, ask, ask::Target},
+        renewal::Renewed,
         resume::calls::{Calls, Told},
         truth::{Effect, NotSteered, Steered, Truth},
     },
@@ -34,6 +35,8 @@ pub(crate) enum Order {
     Mark { backend: String, mark: Mark, done: oneshot::Sender<Option<Mark>> },
     /// Wake a group, or put it to sleep.
     Steer { group: String, awake: bool, done: oneshot::Sender<Steering> },
+    /// Take over certificates that changed in their files.
+    Renew(Renewed),
 }
 
 /// What became of an operator's resume or suspend.
@@ -115,6 +118,7 @@ impl Fold {
             Heard::Order(Order::Steer { group, awake: false, done }) => {
                 return Some(Done::Steer(done, self.truth.suspend(&group, now)));
             }
+            Heard::Order(Order::Renew(renewed)) => self.truth.renew(renewed),
             Heard::Order(Order::Apply { config, hash, done }) => {
                 return Some(Done::Apply(done, self.apply(config, hash)));
             }
@@ -126,6 +130,7 @@ impl Fold {
 
     fn apply(&mut self, config: Arc<Config>, hash: Arc<str>) -> Result<(), Refused> {
         let plan = Plan::of(&config).map_err(Refused::Wrong)?;
+        plan.warn();
         self.truth.apply(plan, config, hash, Instant::now());
         Ok(())
     }
@@ -202,9 +207,10 @@ impl Probers {
         let poked = Arc::new(Notify::new());
         let cancel = self.cancel.child_token();
         let url = record.planned.url.clone();
+        let http = ask::client_of(record.planned.trust.as_deref(), &self.http);
         let prober = Prober {
             seat,
-            target: Target::new(self.http.clone(), &url),
+            target: Target::new(http, &url),
             url,
             tempo: heard_tempo,
             poked: Arc::clone(&poked),
@@ -212,7 +218,9 @@ impl Probers {
         };
         let span = tracing::info_span!("prober", backend = %record.name());
         self.tracker.spawn(prober.run(cancel.clone()).instrument(span));
-        self.at_work.insert(seat, Leash { tempo, poked, cancel });
+        // One that works under other settings ends; what it still tells counts, as any late outcome does.
+        let old = self.at_work.insert(seat, Leash { tempo, poked, cancel });
+        old.into_iter().for_each(|leash| leash.cancel.cancel());
     }
 }
 

@@ -1,7 +1,7 @@
 //! A configuration in the shape that the fold works with: names parsed, addresses taken apart, indices resolved.
 //!
 //! `config::check` has refused what is wrong long before; what slips through it is refused here in words, and the
-//! old plan stays. No state, no I/O.
+//! old plan stays. No state, and no I/O but that the files of `tls` are read.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,8 +12,12 @@ use sluice_routing::{
 
 use crate::{
     backends::health::Limits,
-    config::model::{
-        self, Challenge, ColdStart, Config, Patterns, Resume, Select, Stats, Suspend, Uris, When,
+    config::{
+        model::{
+            self, Challenge, ColdStart, Config, Patterns, Resume, Select, Stats, Suspend, Uris,
+            When,
+        },
+        trust::{self, Trust},
     },
     snapshot::BackendUrl,
 };
@@ -56,6 +60,10 @@ pub(crate) struct PlannedBackend {
     pub(crate) resume: Option<Resume>,
     pub(crate) stats: Option<Stats>,
     pub(crate) challenge: Challenge,
+    /// Where its URL is `https`.
+    pub(crate) trust: Option<Arc<Trust>>,
+    /// Whether any certificate of it is taken.
+    pub(crate) unjudged: bool,
 }
 
 /// How often and how long a backend is asked.
@@ -75,10 +83,13 @@ impl Plan {
     /// Compiles a configuration; fails with every problem in words.
     pub(crate) fn of(config: &Config) -> Result<Self, Vec<String>> {
         let mut problems = Vec::new();
+        let mut trusts = trust::Reader::default();
         let groups = config
             .routing_groups
             .iter()
-            .filter_map(|group| planned_group(config, group).map_err(|p| problems.extend(p)).ok())
+            .filter_map(|group| {
+                planned_group(config, group, &mut trusts).map_err(|p| problems.extend(p)).ok()
+            })
             .collect::<Vec<_>>();
         let rules = compile(config).map_err(|p| problems.extend(p)).ok();
         let default_group = default_group(config).map_err(|p| problems.push(p)).ok().flatten();
@@ -89,6 +100,18 @@ impl Plan {
         let named = groups.iter().enumerate().map(|(at, group)| (group.name.clone(), at));
         let places = named.collect();
         Ok(Self { groups, places, default_group, rules: Arc::new(rules), decisions, remember_for })
+    }
+
+    /// Tells of what works and should not stay so.
+    pub(crate) fn warn(&self) {
+        let backends =
+            self.groups.iter().flat_map(|group| group.backends.iter().map(|b| (&group.name, b)));
+        for (routing_group, backend) in backends.filter(|(_, backend)| backend.unjudged) {
+            tracing::warn!(
+                event = "tls_not_verified", backend = %backend.name, %routing_group,
+                "any certificate of this backend is taken (`insecureSkipVerify`): who stands between reads passwords and rows"
+            );
+        }
     }
 
     /// The group of that name.
@@ -116,13 +139,16 @@ fn index_of(config: &Config, group: &str) -> Result<usize, String> {
 fn planned_group(
     config: &Config,
     group: &model::RoutingGroup,
+    trusts: &mut trust::Reader,
 ) -> Result<PlannedGroup, Vec<String>> {
     let (namespace, xtrinode) = group.name.split_once("--").unwrap_or(("", &group.name));
     let mut problems = Vec::new();
     let backends = group
         .backends
         .iter()
-        .filter_map(|backend| planned_backend(config, backend).map_err(|p| problems.push(p)).ok())
+        .filter_map(|backend| {
+            planned_backend(config, backend, trusts).map_err(|p| problems.push(p)).ok()
+        })
         .collect();
     let name = group_name(&group.name).map_err(|p| problems.push(p)).ok();
     let on_empty = on_empty(config, &group.on_empty).map_err(|p| problems.push(p)).ok();
@@ -160,14 +186,23 @@ fn select(select: Select) -> RoutingSelect {
     }
 }
 
-fn planned_backend(config: &Config, backend: &model::Backend) -> Result<PlannedBackend, String> {
+fn planned_backend(
+    config: &Config,
+    backend: &model::Backend,
+    trusts: &mut trust::Reader,
+) -> Result<PlannedBackend, String> {
     let name = BackendName::parse(&backend.name)
         .ok_or_else(|| format!("`{}` is no name of a backend", backend.name))?;
     let (common, own) = (&config.health, backend.health.clone().unwrap_or_default());
     let fall = own.fall.unwrap_or(common.fall).max(1);
+    let url = BackendUrl::parse(&backend.url)?;
+    let trust = match url.is_secure() {
+        true => Some(trusts.read(backend.tls.as_ref()).map_err(|p| format!("`{name}`: {p}"))?),
+        false => None,
+    };
     Ok(PlannedBackend {
         name,
-        url: BackendUrl::parse(&backend.url)?,
+        url,
         weight: backend.weight,
         uris: backend.uris,
         limits: Limits { rise: own.rise.unwrap_or(common.rise).max(1), fall },
@@ -180,6 +215,8 @@ fn planned_backend(config: &Config, backend: &model::Backend) -> Result<PlannedB
         resume: backend.resume.clone(),
         stats: backend.stats.clone(),
         challenge: backend.challenge,
+        unjudged: trust.is_some() && backend.tls.as_ref().is_some_and(|it| it.insecure_skip_verify),
+        trust,
     })
 }
 

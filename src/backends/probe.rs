@@ -49,6 +49,8 @@ pub(crate) struct Outcome {
     pub(crate) sign: Sign,
     /// For the circuit: any answer below 500.
     pub(crate) alive: bool,
+    /// Why no TLS connection came about, if that is what happened.
+    pub(crate) no_tls: Option<Arc<str>>,
     /// Who answered, if it was a coordinator.
     pub(crate) seen: Option<Seen>,
     /// Found in this round; with the first `Ready` of each process.
@@ -116,19 +118,21 @@ impl Prober {
         let began = Instant::now();
         let answer = self.target.info(tempo.timeout).await;
         let took = began.elapsed();
-        let refused = matches!(answer, Answer::Refused);
+        let refused = matches!(answer, Answer::Refused | Answer::NoTls(_));
         let (sign, result) = (sign(&answer), result(&answer));
         let alive = is_alive(&answer);
-        let seen = match answer {
-            Answer::Info(info) => Some(memory.recognise(&info)),
-            _ => None,
+        let (seen, no_tls) = match answer {
+            Answer::Info(info) => (Some(memory.recognise(&info)), None),
+            Answer::NoTls(why) => (None, Some(why)),
+            _ => (None, None),
         };
         let capabilities = match sign {
             Sign::Ready => self.capabilities(memory, tempo.timeout).await,
             Sign::Starting | Sign::Failed => None,
         };
         let (seat, at) = (self.seat, SystemTime::now());
-        let outcome = Outcome { seat, began, at, took, result, sign, alive, seen, capabilities };
+        let outcome =
+            Outcome { seat, began, at, took, result, sign, alive, no_tls, seen, capabilities };
         (outcome, refused)
     }
 
@@ -182,7 +186,7 @@ fn result(answer: &Answer) -> Probe {
     match answer {
         Answer::Info(_) => Probe::Success,
         Answer::Timeout => Probe::Timeout,
-        Answer::Status(_) | Answer::Refused | Answer::Broken => Probe::Failure,
+        Answer::Status(_) | Answer::Refused | Answer::NoTls(_) | Answer::Broken => Probe::Failure,
     }
 }
 
@@ -191,6 +195,6 @@ fn is_alive(answer: &Answer) -> bool {
     match answer {
         Answer::Info(_) => true,
         Answer::Status(status) => !status.is_server_error(),
-        Answer::Refused | Answer::Broken | Answer::Timeout => false,
+        Answer::Refused | Answer::NoTls(_) | Answer::Broken | Answer::Timeout => false,
     }
 }

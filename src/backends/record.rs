@@ -36,6 +36,8 @@ pub(crate) struct Record {
     pub(crate) starting: bool,
     pub(crate) version: Option<Arc<str>>,
     pub(crate) coordinator: Option<Learned>,
+    /// Why no TLS connection to it came about at the last probe.
+    pub(crate) no_tls: Option<Arc<str>>,
     /// Whether a probe of it has ended.
     pub(crate) probed: bool,
     pub(crate) retired: Option<Retirement>,
@@ -73,6 +75,7 @@ pub(crate) struct Face {
     capabilities: Option<Capabilities>,
     coordinator: Option<CoordinatorId>,
     version: Option<Arc<str>>,
+    no_tls: Option<Arc<str>>,
     probed: bool,
 }
 
@@ -111,6 +114,7 @@ impl Record {
             starting: false,
             version: None,
             coordinator: None,
+            no_tls: None,
             probed: false,
             retired: None,
             wake: None,
@@ -161,6 +165,7 @@ impl Record {
         self.health = Health::default();
         self.gate = Gate::default();
         self.capabilities = None;
+        self.no_tls = None;
         self.live.failures.store(0, Ordering::Relaxed);
     }
 
@@ -220,6 +225,7 @@ impl Record {
             capabilities: self.capabilities,
             coordinator: self.coordinator.map(|learned| learned.id),
             version: self.version.clone(),
+            no_tls: self.no_tls.clone(),
             probed: self.probed,
         }
     }
@@ -232,6 +238,8 @@ impl Record {
             name,
             group: self.group.clone(),
             url: self.planned.url.clone(),
+            trust: self.planned.trust.clone(),
+            no_tls: face.no_tls,
             uris: self.planned.uris,
             state: face.state,
             starting: face.starting,

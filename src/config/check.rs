@@ -17,7 +17,13 @@ mod report;
 mod rules;
 mod telemetry;
 mod tls;
+mod trust;
 mod waking;
+
+/// What is allowed and should not stay so.
+pub(crate) fn warnings(config: &Config, tree: &Node) -> Vec<Problem> {
+    trust::unjudged(config, tree)
+}
 
 /// Adds what is wrong with `config` to `found`; `tree` knows the places.
 pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
@@ -26,6 +32,7 @@ pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
     limits::check(config, &mut report);
     fleet::check(config, &mut report);
     rules::check(config, &mut report);
+    trust::check(config, &mut report);
     waking::check(config, &mut report);
     telemetry::check(config, &mut report);
     tls::check(config, &mut report);

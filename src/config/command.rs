@@ -4,10 +4,14 @@ use std::{io, io::Write, path::Path};
 
 use crate::config::{self, markdown, model::Config, schema};
 
-/// Writes every problem of the file, a line each, or one line that says what it holds; true if it has no problem.
+/// Writes every problem of the file, a line each, or its warnings and one line that says what it holds; true if it has
+/// no problem.
 pub fn check_command(path: &Path, out: &mut impl Write) -> io::Result<bool> {
     match config::load(path) {
         Ok(loaded) => {
+            for warning in &loaded.warnings {
+                writeln!(out, "{}:{warning} (a warning)", path.display())?;
+            }
             writeln!(out, "{}: ok ({})", path.display(), summary(&loaded.config))?;
             Ok(true)
         }
@@ -61,6 +65,18 @@ mod tests {
             check(text),
             (true, "/sluice.yaml: ok (1 group, 2 backends, 0 rules)\n".to_owned())
         );
+    }
+
+    #[test]
+    fn a_certificate_that_nobody_looks_at_is_a_warning_with_its_place() {
+        let text = "routingGroups:\n  - name: a\n    backends:\n      - name: a\n        url: https://a\n        tls:\n          insecureSkipVerify: true\n";
+        let (fine, out) = check(text);
+        assert!(fine, "{out}");
+        let lines: Vec<&str> = out.lines().collect();
+        assert_eq!(lines.len(), 2, "{out}");
+        let place = "/sluice.yaml:7:31: routingGroups[0].backends[0].tls.insecureSkipVerify: ";
+        assert!(lines[0].starts_with(place) && lines[0].ends_with("(a warning)"), "{out}");
+        assert!(check(&text.replace("true", "false")).1.starts_with("/sluice.yaml: ok"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod files;
 mod mistakes;
 mod right;
 mod telemetry;
+mod trust;
 mod waking;
 
 /// The smallest file that is right, for heads that are not.

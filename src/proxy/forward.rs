@@ -184,7 +184,7 @@ pub(crate) async fn send(
     let is_statement = request.method() == Method::POST;
     let told = exchange.spans.attempt(exchange, backend, &mut request);
     let started = Instant::now();
-    let outcome = upstream.send(request, within).await;
+    let outcome = upstream.send(backend.trust.as_ref(), request, within).await;
     told.into_iter().for_each(|attempt| attempt.ended(&outcome));
     let took = started.elapsed();
     exchange.account.waited(took);
@@ -254,6 +254,11 @@ pub(crate) fn failed(
         Failure::Unsendable(why) => answers::text(StatusCode::BAD_REQUEST, why),
         Failure::Connect(_) | Failure::Lost(_) => {
             core.shared.metrics.error(ErrorKind::UpstreamConnect, operation);
+            // It is there, and neither waiting nor coming again will help.
+            if let Some(no_tls) = failure.no_tls() {
+                let words = format!("{group}: its coordinator is not spoken to: {}", no_tls.brief);
+                return answers::text(StatusCode::BAD_GATEWAY, &words);
+            }
             unavailable::answer(
                 exchange,
                 group.as_str(),

@@ -16,6 +16,7 @@ use sluice_routing::{QueryId, StatementKind};
 use tokio::time::Instant;
 
 use crate::{
+    config::trust::NoTls,
     metrics::{ErrorKind, Lookup, Operation, Retry, Step},
     proxy::{
         answers,
@@ -267,8 +268,9 @@ pub(crate) async fn forward_statement(
                 let newcomer = Newcomer { about, group, lease, statement, instead_of, pass };
                 deliver(&core, exchange, backend, answer, newcomer).await
             }
-            Err(Failure::Connect(_))
-                if instead_of.is_none()
+            Err(Failure::Connect(ref error))
+                if NoTls::find(error).is_none()
+                    && instead_of.is_none()
                     && !statement.in_transaction
                     && chosen.group.wake.has_driver
                     && let Some(lease) = lease =>

@@ -3,30 +3,34 @@
 //! Each data thread has a client of its own: a pooled connection lives on the runtime that made it. The client
 //! resends a request by itself only when a reused connection never began it, which is safe for a POST too.
 
+mod connecting;
+mod wire;
+
 use std::{
     error::Error,
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
+use ahash::AHashMap;
 use axum::body::Body;
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 use thiserror::Error;
-use tokio::time::{Instant, timeout};
-use tower::Service;
+use tokio::time::timeout;
 
+use self::connecting::Connecting;
 use crate::{
-    config::model::Upstream as Settings,
-    metrics::{Metrics, Step, UpstreamError},
-    proxy::port::{KEEPALIVE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES},
+    config::{
+        model::Upstream as Settings,
+        trust::{NoTls, Trust, TrustId},
+    },
+    metrics::{Metrics, UpstreamError},
 };
 
 /// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
@@ -36,36 +40,28 @@ const MOST_HEADERS: usize = 1024;
 /// are no faster, and every slow reader of a large page holds some of them.
 const BUFFER: usize = 128 * 1024;
 
-/// One data thread's way to the coordinators.
-#[derive(Clone, Debug)]
-pub(crate) struct Upstream {
-    client: Client<Connecting, Body>,
-}
+type Http = Client<Connecting, Body>;
 
-/// Opens connections, and says how long that took.
-#[derive(Clone, Debug)]
-struct Connecting {
-    connector: HttpConnector,
+/// One data thread's way to the coordinators.
+pub(crate) struct Upstream {
+    plain: Http,
+    /// A pool for each set of certificates: a connection never serves under other settings than it was made with.
+    /// Only this thread takes the lock, and never over an `.await`.
+    secure: Mutex<AHashMap<TrustId, Pool>>,
+    settings: Settings,
     metrics: Arc<Metrics>,
 }
 
-impl Service<Uri> for Connecting {
-    type Response = <HttpConnector as Service<Uri>>::Response;
-    type Error = <HttpConnector as Service<Uri>>::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+/// Connections over TLS.
+struct Pool {
+    http: Http,
+    /// Gone when no snapshot has it any more.
+    trust: Weak<Trust>,
+}
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Service::<Uri>::poll_ready(&mut self.connector, cx)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        let (connecting, metrics) = (self.connector.call(uri), Arc::clone(&self.metrics));
-        Box::pin(async move {
-            let began = Instant::now();
-            let connected = connecting.await;
-            metrics.step(Step::UpstreamConnect, began.elapsed());
-            connected
-        })
+impl fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upstream").finish_non_exhaustive()
     }
 }
 
@@ -89,36 +85,60 @@ pub(crate) enum Failure {
 impl Upstream {
     /// A client for the runtime it is built on.
     pub(crate) fn new(settings: &Settings, metrics: &Arc<Metrics>) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_nodelay(true);
-        connector.set_keepalive(Some(KEEPALIVE));
-        connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
-        connector.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
-        connector.set_connect_timeout(Some(settings.connect_timeout.get()));
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(settings.pool_idle_timeout.get())
-            .http1_max_headers(MOST_HEADERS)
-            .http1_max_buf_size(BUFFER)
-            .retry_canceled_requests(true)
-            .set_host(true)
-            .build(Connecting { connector, metrics: Arc::clone(metrics) });
-        Self { client }
+        Self {
+            plain: http(settings, None, metrics),
+            secure: Mutex::default(),
+            settings: settings.clone(),
+            metrics: Arc::clone(metrics),
+        }
     }
 
-    /// Sends one request and waits for the head of its answer.
+    /// Sends one request and waits for the head of its answer; over TLS where the backend's URL says so.
     pub(crate) async fn send(
         &self,
+        trust: Option<&Arc<Trust>>,
         request: Request<Body>,
         within: Duration,
     ) -> Result<Response<Incoming>, Failure> {
-        match timeout(within, self.client.request(request)).await {
+        let answering = match trust {
+            None => self.plain.request(request),
+            Some(trust) => self.pool(trust).request(request),
+        };
+        match timeout(within, answering).await {
             Err(_) => Err(Failure::Late(within)),
             Ok(Err(error)) if error.is_connect() => Err(Failure::Connect(error)),
             Ok(Err(error)) => Err(Failure::Lost(error)),
             Ok(Ok(answer)) => Ok(answer),
         }
     }
+
+    /// The connections of that trust; those of trusts that a reload took away go when another comes.
+    fn pool(&self, trust: &Arc<Trust>) -> Http {
+        let mut pools = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pool) = pools.get_mut(&trust.id()) {
+            // A reload that changed nothing here made it anew.
+            if !std::ptr::eq(pool.trust.as_ptr(), Arc::as_ptr(trust)) {
+                pool.trust = Arc::downgrade(trust);
+            }
+            return pool.http.clone();
+        }
+        pools.retain(|_, pool| pool.trust.strong_count() > 0);
+        let http = http(&self.settings, Some(trust), &self.metrics);
+        let pool = Pool { http: http.clone(), trust: Arc::downgrade(trust) };
+        pools.insert(trust.id(), pool);
+        http
+    }
+}
+
+fn http(settings: &Settings, trust: Option<&Trust>, metrics: &Arc<Metrics>) -> Http {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(settings.pool_idle_timeout.get())
+        .http1_max_headers(MOST_HEADERS)
+        .http1_max_buf_size(BUFFER)
+        .retry_canceled_requests(true)
+        .set_host(true)
+        .build(Connecting::new(trust, settings.connect_timeout.get(), metrics))
 }
 
 impl Failure {
@@ -129,7 +149,15 @@ impl Failure {
 
     /// Whether nobody listens there, as opposed to somebody who does not answer.
     pub(crate) fn refused(&self) -> bool {
-        self.nothing_sent() && self.kind() != UpstreamError::Timeout
+        self.nothing_sent() && !matches!(self.kind(), UpstreamError::Timeout | UpstreamError::Tls)
+    }
+
+    /// What was wrong with TLS, if that is the reason.
+    pub(crate) fn no_tls(&self) -> Option<NoTls> {
+        match self {
+            Self::Connect(error) | Self::Lost(error) => NoTls::find(error),
+            Self::Late(_) | Self::Unsendable(_) => None,
+        }
     }
 
     /// The value of the metric's label `error_type`.
@@ -137,6 +165,7 @@ impl Failure {
         match self {
             Self::Late(_) => UpstreamError::Timeout,
             Self::Unsendable(_) => UpstreamError::Protocol,
+            Self::Connect(_) | Self::Lost(_) if self.no_tls().is_some() => UpstreamError::Tls,
             Self::Connect(error) => match io_kind(error) {
                 Some(io::ErrorKind::TimedOut) => UpstreamError::Timeout,
                 Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => {

@@ -16,24 +16,24 @@ pub(super) struct Base {
 }
 
 impl Base {
-    /// The base for one request; `own` is the listener's address.
+    /// The base for one request; `own` is the listener's scheme and address.
     pub(super) fn of(
         headers: &HeaderMap,
         forwarded: Forwarded,
         version: Version,
-        own: &str,
+        (scheme, own): (&str, &str),
     ) -> Self {
         let host = first(headers, "host").unwrap_or(own);
         let plain = Self {
-            scheme: "http".to_owned(),
-            authority: without_default_port(host, "http"),
+            scheme: scheme.to_owned(),
+            authority: without_default_port(host, scheme),
             prefix: String::new(),
         };
         if forwarded != Forwarded::Accept {
             return plain;
         }
         let standard = first(headers, "forwarded").map(Standard::parse).unwrap_or_default();
-        let scheme = first(headers, "x-forwarded-proto").or(standard.proto).unwrap_or("http");
+        let scheme = first(headers, "x-forwarded-proto").or(standard.proto).unwrap_or(scheme);
         let prefix = match version {
             Version::V483 => first(headers, "x-forwarded-prefix").unwrap_or_default(),
             // X-Forwarded-Prefix came with 452.
@@ -156,7 +156,7 @@ mod tests {
             let name: http::HeaderName = name.parse().unwrap();
             headers.insert(name, value.parse().unwrap());
         }
-        Base::of(&headers, Forwarded::Accept, version, "127.0.0.1:29101").url()
+        Base::of(&headers, Forwarded::Accept, version, ("http", "127.0.0.1:29101")).url()
     }
 
     /// The table of what a Trino 483 with `process-forwarded=true` was seen to do.

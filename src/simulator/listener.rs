@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -64,19 +65,39 @@ async fn serve(stream: TcpStream, number: u64, shared: Shared) {
     shared.record.open.fetch_add(1, Ordering::Relaxed);
     let cut = Arc::new(Cut::default());
     let wire = Wire { stream, cut: Arc::clone(&cut) };
-    let service = service_fn(|request| respond(request, number, &shared, &cut));
+    let conversation = async {
+        match shared.coordinator.options.tls.clone() {
+            None => converse(wire, number, &shared, &cut).await,
+            // Whoever does not come through the handshake is not talked to.
+            Some(tls) => {
+                if let Ok(stream) = TlsAcceptor::from(tls).accept(wire).await {
+                    converse(stream, number, &shared, &cut).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = shared.cancel.cancelled() => {}
+        () = conversation => {}
+    }
+    shared.record.open.fetch_sub(1, Ordering::Relaxed);
+}
+
+/// Answers requests until the connection ends; how it ends is the client's business, or the script's.
+async fn converse(
+    io: impl AsyncRead + AsyncWrite + Unpin,
+    number: u64,
+    shared: &Shared,
+    cut: &Cut,
+) {
+    let service = service_fn(|request| respond(request, number, shared, cut));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .max_headers(MOST_HEADERS)
         .max_buf_size(HEAD_BUFFER)
-        .serve_connection(TokioIo::new(wire), service);
-    tokio::select! {
-        () = shared.cancel.cancelled() => {}
-        // How a connection ends is the client's business, or the script's.
-        _ = connection => {}
-    }
-    shared.record.open.fetch_sub(1, Ordering::Relaxed);
+        .serve_connection(TokioIo::new(io), service);
+    let _ = connection.await;
 }
 
 /// The connection ends without an answer.

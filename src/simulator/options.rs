@@ -1,6 +1,7 @@
 //! What a simulated coordinator is like.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -72,8 +73,17 @@ pub struct Options {
     pub remember: usize,
     /// The suffix of its query ids until the first restart; random unless set.
     pub coordinator_id: Option<String>,
+    /// Speaks TLS, and nothing else, with these certificates.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// Cancelled by `DELETE /sim/process`, a path that is there only with this.
     pub quit: Option<CancellationToken>,
+}
+
+impl Options {
+    /// The scheme of its own URL.
+    pub(super) fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 impl Default for Options {
@@ -92,6 +102,7 @@ impl Default for Options {
             max_header_bytes: 8 * 1024,
             remember: 10_000,
             coordinator_id: None,
+            tls: None,
             quit: None,
         }
     }

@@ -27,7 +27,12 @@ pub(super) async fn answer(coordinator: &Coordinator, request: Request) -> Outco
     if let Some(refusal) = refuse_forwarded(coordinator, &request) {
         return refusal.into();
     }
-    let base = Base::of(&request.headers, options.forwarded, options.version, &coordinator.own);
+    let base = Base::of(
+        &request.headers,
+        options.forwarded,
+        options.version,
+        (options.scheme(), &coordinator.own),
+    );
     let outcome = route(coordinator, &request, &base).await;
     outcome.map(|answer| {
         let path = request.uri.path();

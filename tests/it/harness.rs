@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "not every test uses every part")]
 
 pub(crate) mod answer;
+pub(crate) mod authority;
 pub(crate) mod canned;
 pub(crate) mod chaos;
 pub(crate) mod client;

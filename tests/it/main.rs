@@ -45,3 +45,4 @@ mod tls;
 mod traces;
 mod transactions;
 mod ui;
+mod upstream_tls;

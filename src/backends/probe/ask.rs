@@ -4,13 +4,14 @@
 //! connection to a dead host would hang. Redirects are not followed and no proxy of the environment is used. The
 //! trace context is unsampled, so that probes fill nobody's tracing store.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::{Client, RequestBuilder, Response, redirect};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect};
 
 use crate::{
     backends::outgoing,
+    config::trust::{NoTls, Trust},
     snapshot::BackendUrl,
     telemetry::context::{TRACEPARENT, TraceContext},
     trino::info::ServerInfo,
@@ -31,6 +32,8 @@ pub(crate) enum Answer {
     Status(StatusCode),
     /// No connection came about.
     Refused,
+    /// Something listens, and no TLS connection came about; why.
+    NoTls(Arc<str>),
     /// The connection broke.
     Broken,
     /// Nothing in time.
@@ -44,15 +47,27 @@ pub(crate) struct Target {
     base: String,
 }
 
-/// The client that all probes share.
+/// The client that all probes over plain HTTP share.
 pub(crate) fn client() -> reqwest::Result<Client> {
-    outgoing::client(|| {
-        Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .pool_max_idle_per_host(0)
-            .user_agent(USER_AGENT)
+    outgoing::client(builder)
+}
+
+/// A client for one coordinator: the shared one, or where TLS is spoken one that trusts as that backend's settings say.
+pub(crate) fn client_of(trust: Option<&Trust>, plain: &Client) -> Client {
+    let Some(trust) = trust else { return plain.clone() };
+    let made = builder().tls_backend_preconfigured(trust.client().as_ref().clone()).build();
+    made.unwrap_or_else(|error| {
+        tracing::error!(%error, "no client for probes over TLS; the system's roots are used instead");
+        plain.clone()
     })
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .user_agent(USER_AGENT)
 }
 
 impl Target {
@@ -115,6 +130,9 @@ async fn read(answer: &mut Response) -> reqwest::Result<Option<Box<ServerInfo>>>
 }
 
 fn broken(error: &reqwest::Error) -> Answer {
+    if let Some(no_tls) = NoTls::find(error) {
+        return Answer::NoTls(no_tls.words.into());
+    }
     match () {
         () if error.is_timeout() => Answer::Timeout,
         () if error.is_connect() => Answer::Refused,

@@ -7,7 +7,8 @@ use crate::backends::{health::Sign, jitter, plan::Tempo};
 /// A starting coordinator, or one that is being woken, is ready any moment, and clients wait for it.
 const WHILE_STARTING: std::ops::RangeInclusive<u64> = 200..=500;
 
-/// Where nothing listens, a long pause of the JVM cannot be the reason: ask again soon, until `fall` is reached.
+/// Where nothing listens, or a certificate is bad, a long pause of the JVM cannot be the reason: ask again soon, until
+/// `fall` is reached.
 const WHILE_REFUSED: Duration = Duration::from_millis(400);
 
 /// Between any two probes, so that neither a flood of failures nor an interval of 0 is a flood of probes.
@@ -20,7 +21,7 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    /// The rest after a probe that said that; `refused`: no connection came about.
+    /// The rest after a probe that said that; `refused`: no connection came about, and at once.
     pub(crate) fn after(&mut self, sign: Sign, refused: bool, tempo: Tempo) -> Duration {
         self.refused_in_row = if refused { self.refused_in_row.saturating_add(1) } else { 0 };
         let usual = jitter::around(tempo.interval).max(MIN_GAP);

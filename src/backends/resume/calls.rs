@@ -16,6 +16,7 @@ use tracing::Instrument;
 use crate::{
     backends::{
         plan::PlannedBackend,
+        probe::ask,
         resume::{
             call_span::CallSpan,
             driver::{Accepted, Call, CallError, Driver, Labels},
@@ -131,7 +132,8 @@ impl Calls {
         }
         let ended = CancellationToken::new();
         self.counting.insert(seat, ended.clone());
-        let (http, told) = (self.http.clone(), self.told.clone());
+        let http = ask::client_of(of.trust.as_deref(), &self.http);
+        let told = self.told.clone();
         let (base, stats, timeout) = (of.url.to_string(), of.stats.clone(), of.tempo.timeout);
         let cancel = self.cancel.clone();
         let read = async move {

@@ -40,6 +40,10 @@ impl Truth {
         record.live.last_check.set(outcome.at);
         record.probed = true;
         record.starting = outcome.sign == Sign::Starting;
+        if record.no_tls != outcome.no_tls {
+            record.no_tls.clone_from(&outcome.no_tls);
+            tell_no_tls(record);
+        }
         record.health.observe(outcome.sign, record.planned.limits);
         if outcome.capabilities.is_some() {
             record.capabilities = outcome.capabilities;
@@ -200,6 +204,17 @@ fn renew_circuit(record: &mut Record, events: &Events) {
     if record.gate != Gate::Closed {
         record.gate = Gate::Closed;
         tell_circuit(record, "restart", events);
+    }
+}
+
+/// Why no TLS connection came about, once for each reason.
+fn tell_no_tls(record: &Record) {
+    let (backend, routing_group) = (record.name(), &record.group);
+    if let Some(why) = &record.no_tls {
+        tracing::warn!(
+            event = "backend_tls_failed", %backend, %routing_group, error_type = metrics::UpstreamError::Tls.as_str(),
+            error = %why, "no TLS connection to the backend"
+        );
     }
 }
 

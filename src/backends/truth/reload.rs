@@ -15,11 +15,17 @@ use crate::{
     backends::{
         plan::{Plan, PlannedBackend},
         record::{Record, Retirement},
+        renewal::Renewed,
         truth::{Effect, Truth},
     },
-    config::model::Config,
+    config::{model::Config, trust::TrustId},
     snapshot::{BackendUrl, GroupLive, Seat},
 };
+
+/// By what its connections are made.
+fn id_of(backend: &PlannedBackend) -> Option<TrustId> {
+    backend.trust.as_ref().map(|trust| trust.id())
+}
 
 impl Truth {
     /// Takes over another configuration.
@@ -35,6 +41,25 @@ impl Truth {
         self.seat_everyone(now);
         self.stir_all(now);
         self.changed = true;
+    }
+
+    /// Takes over certificates that changed in their files, unless another configuration came meanwhile.
+    pub(crate) fn renew(&mut self, renewed: Renewed) {
+        if renewed.hash != self.hash {
+            return;
+        }
+        for (name, trust) in renewed.trusts {
+            let Some(seat) = self.holders.get(&name).copied() else { continue };
+            let record = self.records.get_mut(&seat).filter(|record| record.retired.is_none());
+            let Some(record) = record else { continue };
+            tracing::info!(
+                event = "tls_files_renewed", backend = %name, routing_group = %record.group,
+                "new connections use the certificates that the files now hold"
+            );
+            record.planned.trust = Some(trust);
+            self.effects.push(Effect::Start(seat));
+            self.changed = true;
+        }
     }
 
     /// Finds or makes the record of every planned backend and retires all others.
@@ -80,9 +105,11 @@ impl Truth {
     fn reseat(&mut self, seat: Seat, group: &GroupName, backend: &PlannedBackend) -> Seat {
         let metrics = self.metrics.backend(group.as_str(), backend.name.as_str());
         if let Some(record) = self.records.get_mut(&seat) {
+            // Under other certificates it is probed by another client; what is known of it stays until that says otherwise.
+            let same = id_of(&record.planned) == id_of(backend);
             record.replan(group, backend, metrics);
-            let effect =
-                if record.retired.is_some() { Effect::Start(seat) } else { Effect::Retune(seat) };
+            let anew = record.retired.is_some() || !same;
+            let effect = if anew { Effect::Start(seat) } else { Effect::Retune(seat) };
             if record.retired.is_some() {
                 record.revive();
             }

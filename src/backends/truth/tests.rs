@@ -122,6 +122,7 @@ impl Stage {
             result: Probe::Success,
             sign,
             alive: sign != Sign::Failed,
+            no_tls: None,
             seen: None,
             capabilities: (sign == Sign::Ready).then(Capabilities::default),
         }

@@ -5,7 +5,8 @@ use url::Url;
 /// What is wrong with a URL, and what is allowed.
 pub(super) type Refusal = (String, &'static str);
 
-const BACKEND: &str = "`http://host:port`, with a path where the coordinator lives under one";
+const BACKEND: &str =
+    "`http://host:port` or `https://host:port`, with a path where the coordinator lives under one";
 const EXTERNAL: &str =
     "an absolute URL such as `https://trino.example.com` or `https://example.com/trino`";
 
@@ -13,12 +14,8 @@ const EXTERNAL: &str =
 pub(super) fn backend(text: &str) -> Result<String, Refusal> {
     let url = absolute(text, BACKEND)?;
     match url.scheme() {
-        "http" => Ok(url.as_str().trim_end_matches('/').to_owned()),
-        "https" => Err((
-            "`https` is not there yet: TLS towards backends comes with its own release".to_owned(),
-            BACKEND,
-        )),
-        _ => Err(("this is no `http://` URL".to_owned(), BACKEND)),
+        "http" | "https" => Ok(url.as_str().trim_end_matches('/').to_owned()),
+        _ => Err(("this is no `http://` or `https://` URL".to_owned(), BACKEND)),
     }
 }
 
@@ -68,13 +65,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn backends_take_http_with_or_without_a_path() {
+    fn backends_take_http_and_https_with_or_without_a_path() {
         for (text, same) in [
             ("http://trino-a:8080", "http://trino-a:8080"),
             ("http://trino-a:8080/", "http://trino-a:8080"),
             ("http://Trino-A:80/base/", "http://trino-a/base"),
             ("http://[::1]:8080", "http://[::1]:8080"),
             ("http://10.0.0.1", "http://10.0.0.1"),
+            ("https://trino-a:8443", "https://trino-a:8443"),
+            ("https://trino-a:443/", "https://trino-a"),
         ] {
             assert_eq!(backend(text).unwrap(), same, "{text}");
         }
@@ -83,10 +82,9 @@ mod tests {
     #[test]
     fn other_urls_are_refused_in_words() {
         for (text, words) in [
-            ("https://trino-a:8443", "TLS towards backends comes with its own release"),
             ("trino-a:8080", "no absolute URL"),
             ("", "no absolute URL"),
-            ("ftp://trino-a", "no `http://` URL"),
+            ("ftp://trino-a", "no `http://` or `https://` URL"),
             ("HTTP://trino-a", "small letters"),
             ("http://", "no URL"),
             ("http://:8080", "no URL"),

@@ -29,7 +29,7 @@ pub struct Pair {
 }
 
 /// TLS towards a coordinator.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct UpstreamTls {
     /// A PEM file with the certificates that may have signed the coordinator's; unset: the system's roots.

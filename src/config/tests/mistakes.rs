@@ -105,7 +105,7 @@ fn groups_and_backends_are_there() {
 }
 
 /// One group of these backends.
-fn backends(list: &str, place: &str, path: &str, words: &str) {
+pub(super) fn backends(list: &str, place: &str, path: &str, words: &str) {
     let text = format!("routingGroups:\n- name: a\n  backends:\n{list}");
     one(&text, place, &format!("routingGroups[0].backends{path}"), words);
 }
@@ -123,12 +123,6 @@ fn backends_are_named_and_reached_in_one_way() {
         "4:12",
         "[0].name",
         "no name",
-    );
-    backends(
-        "  - {name: a, url: 'https://a'}",
-        "4:20",
-        "[0].url",
-        "TLS towards backends comes with its own release",
     );
     backends(
         "  - {name: a, url: 'a:8080'}",
@@ -155,7 +149,6 @@ fn backends_are_named_and_reached_in_one_way() {
         "[0].health.interval",
         "zero",
     );
-    backends("  - {name: a, url: 'http://a', tls: {}}", "4:32", "[0].tls", "unknown key");
 }
 
 #[test]
@@ -389,7 +382,7 @@ routingGroups:
   - name: a
     onEmpty: b
     backends:
-      - { name: UPPER, url: 'https://a', weight: 0, colour: red }
+      - { name: UPPER, url: 'ftp://a', weight: 0, colour: red }
       - { url: 'http://b' }
   - nmae: c
 rules:

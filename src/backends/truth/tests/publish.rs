@@ -205,6 +205,7 @@ impl Stage {
             result: crate::metrics::Probe::Success,
             sign,
             alive: true,
+            no_tls: None,
             seen: None,
             capabilities: None,
         }

@@ -288,6 +288,8 @@ fn backend(group: &GroupName, live: &Arc<Live>) -> Backend {
         name: BackendName::parse(&format!("etl-{}", live.seat.0)).unwrap(),
         group: group.clone(),
         url: BackendUrl::parse("http://etl:8080").unwrap(),
+        trust: None,
+        no_tls: None,
         uris: Uris::Auto,
         state: BackendState::Healthy,
         starting: false,
