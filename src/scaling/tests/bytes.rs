@@ -12,7 +12,7 @@ use crate::scaling::wire::{
 /// 4.0 as a double, little-endian.
 const FOUR: [u8; 8] = [0, 0, 0, 0, 0, 0, 0x10, 0x40];
 
-fn same<M: Message + Default + PartialEq>(message: &M, bytes: &[u8]) {
+fn same<M: Message + Default + PartialEq + std::fmt::Debug>(message: &M, bytes: &[u8]) {
     assert_eq!(message.encode_to_vec(), bytes, "{message:?}");
     assert_eq!(&M::decode(bytes).unwrap(), message);
 }
