@@ -8,7 +8,7 @@ GUNGRAUN_VERSION := $(shell sed -n '/^name = "gungraun"$$/{n;s/version = "\(.*\)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt lint doc deny bench demo peers clean-cache
+.PHONY: help test test-clients test-clients-fast gateway check fmt lint doc deny bench demo peers clean-cache
 .PHONY: up-core up-observability health-observability grafana down logs load drill incident deploy-check
 
 help: ## List the targets
@@ -16,6 +16,15 @@ help: ## List the targets
 
 test: ## Everything: Rust tests, conformance, real clients, Trinos, Kubernetes, Prometheus, Jaeger (fetches what it needs)
 	@$(PYTHON) tests/real/suite.py
+
+test-clients: gateway ## Every client in every situation against a real Trino, with a table at the end
+	@$(PYTHON) tests/real/suite.py clients
+
+test-clients-fast: gateway ## JDBC, Python and Go, warm and through one cold start, in three minutes
+	@$(PYTHON) tests/real/suite.py clients-fast
+
+gateway:
+	@[ -n "$$SLUICE_BIN" ] || cargo build --locked --profile quick
 
 check: ## The inner loop, cargo only: format, lints, Rust tests
 	cargo fmt --all --check

@@ -14,7 +14,7 @@ use crate::{
     backends,
     config::{
         self, Loaded,
-        model::{Config, OnFull},
+        model::{Config, OnFull, Scaler},
         watch::{Poke, Watcher},
     },
     events::{Event, Events},
@@ -22,9 +22,15 @@ use crate::{
     living::Alive,
     metrics::{EventName, Living, Metrics, MetricsError, Scrape},
     profiling::{self, Profiler, WrongVariable},
-    proxy::{Shared, plane, plane::Plane, port},
+    proxy::{
+        Shared, plane,
+        plane::Plane,
+        port,
+        tls::{self, Tls},
+    },
     queries::{Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
+    scaling::{self, Ground, tls::Tls},
     snapshot::Demand,
     telemetry::{
         audit::{Audit, Options, Tail, Unwritable},
@@ -62,9 +68,15 @@ pub enum StartError {
     /// The way to the collector of spans is not one, as the key or variable that it names says.
     #[error("cannot export spans: {0}")]
     Spans(String),
+    /// The certificates changed since the configuration was checked, and cannot be used any more.
+    #[error("cannot secure the data port: {0}")]
+    Tls(String),
     /// The audit cannot be kept.
     #[error(transparent)]
     Audit(#[from] Unwritable),
+    /// The files of the scaler's TLS cannot be put to work.
+    #[error("cannot open the scaler: {0}")]
+    Scaler(String),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -83,6 +95,8 @@ pub struct Addresses {
     pub admin: SocketAddr,
     /// CPU profiles, where they are enabled.
     pub profiling: Option<SocketAddr>,
+    /// KEDA, where the scaler is enabled.
+    pub scaler: Option<SocketAddr>,
 }
 
 /// A running gateway.
@@ -106,11 +120,14 @@ struct Ports {
     health: TcpListener,
     admin: TcpListener,
     profiling: Option<TcpListener>,
+    scaler: Option<TcpListener>,
 }
 
 /// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
+    let scaler_tls = loaded.config.scaler.tls.as_ref().map(Tls::read);
+    let scaler_tls = scaler_tls.transpose().map_err(StartError::Scaler)?;
     let metrics = Metrics::new()?;
     let traces = spans::export(&loaded.config, &metrics).map_err(StartError::Spans)?;
     let events = Events::new(Arc::clone(&metrics));
@@ -132,7 +149,8 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     )?;
     config_part.done();
     let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
-    let shared = Arc::new(Shared { traces, ..shared });
+    let tls = Arc::new(Tls::new(tls::Ready::read(&config).map_err(StartError::Tls)?));
+    let shared = Arc::new(Shared { traces, tls: Arc::clone(&tls), ..shared });
     let audit = audit(&shared, &config.audit)?;
     let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), Arc::clone(&hash));
     let (reloads, wishes) = mpsc::channel(WISHES);
@@ -142,6 +160,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         health: ports.health.local_addr()?,
         admin: ports.admin.local_addr()?,
         profiling: ports.profiling.as_ref().map(TcpListener::local_addr).transpose()?,
+        scaler: ports.scaler.as_ref().map(TcpListener::local_addr).transpose()?,
     };
     let plane = plane::start(ports.data, &shared)?;
     let seen = seen(&shared, &status, &plane);
@@ -178,6 +197,9 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         let router = admin::profiling(Profiler::default());
         tasks.spawn(admin::listener::serve(port, router, Limits::few(), cancel.clone()));
     }
+    if let Some(port) = ports.scaler {
+        tasks.spawn(scaling::listener::serve(port, ground(&shared), scaler_tls, cancel.clone()));
+    }
     tasks.spawn(reaper::run(
         Arc::clone(&shared.table),
         [Arc::clone(&shared.bindings), Arc::clone(&shared.challenged)],
@@ -193,10 +215,21 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let watcher = path.map(|path| Watcher::start(path, hash.to_string(), readings, &cancel));
     let poke = watcher.as_ref().map(Watcher::poke);
     tasks.spawn(reload::wishes(wishes, poke.clone(), cancel.clone()));
-    tasks.spawn(Reloading { config, control, status, logs }.run(watcher, read, cancel.clone()));
+    tasks.spawn(Reloading { config, control, status, logs, tls }.run(watcher, read, cancel.clone()));
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })
+}
+
+/// What KEDA's scaler stands on.
+fn ground(shared: &Shared) -> Ground {
+    Ground {
+        current: shared.current.clone(),
+        ledger: Arc::clone(&shared.ledger),
+        metrics: Arc::clone(&shared.metrics),
+        lifecycle: shared.lifecycle.clone(),
+        streams: TaskTracker::new(),
+    }
 }
 
 /// Begins the audit, if the configuration wants one.
@@ -250,6 +283,10 @@ async fn bind(config: &Config) -> Result<Ports, StartError> {
             Some(address) => Some(listener("profiling.bind", address).await?),
             None => None,
         },
+        scaler: match &config.scaler {
+            Scaler { enabled: true, bind, .. } => Some(listener("scaler.bind", *bind).await?),
+            Scaler { .. } => None,
+        },
     })
 }
 
@@ -267,7 +304,6 @@ fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
         sessions: Arc::clone(&shared.sessions),
         runtimes: runtimes.collect(),
         lifecycle: shared.lifecycle.clone(),
-        started: Instant::now(),
     });
     let metrics = Arc::clone(&shared.metrics);
     let scrape = Scrape::new(Arc::clone(&metrics), Arc::clone(&living), Handle::current());
@@ -319,8 +355,11 @@ impl App {
 
 impl std::fmt::Display for Addresses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { data, metrics, health, admin, profiling } = self;
+        let Self { data, metrics, health, admin, profiling, scaler } = self;
         write!(f, "data={data} metrics={metrics} health={health} admin={admin}")?;
-        profiling.map_or(Ok(()), |profiling| write!(f, " profiling={profiling}"))
+        for (name, address) in [("profiling", profiling), ("scaler", scaler)] {
+            address.map_or(Ok(()), |address| write!(f, " {name}={address}"))?;
+        }
+        Ok(())
     }
 }

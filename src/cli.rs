@@ -15,6 +15,7 @@ use crate::{
     config::{self, command, model::LogFormat},
     demo,
     lifecycle::Signals,
+    scaling::scaled_object,
     simulator,
     telemetry::logs::{self, Format},
 };
@@ -54,6 +55,8 @@ enum Command {
     Resume(Group),
     /// Put a routing group to sleep when its last query has ended; it stays so until it is resumed.
     Suspend(Group),
+    /// Print a ScaledObject by which KEDA scales the workers of a routing group.
+    Keda(scaled_object::Args),
     /// Ask a health URL; exit 0 if it answers 200.
     Healthcheck {
         /// For example http://127.0.0.1:9091/readyz
@@ -127,6 +130,10 @@ pub fn run() -> anyhow::Result<ExitCode> {
         Command::Deactivate(backend) => mark(&backend, Mark::Deactivate),
         Command::Resume(group) => steer(&group, Steer::Resume),
         Command::Suspend(group) => steer(&group, Steer::Suspend),
+        Command::Keda(args) => {
+            let good = scaled_object::command(&args, &mut io::stdout(), &mut io::stderr())?;
+            Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Healthcheck { url } => {
             Ok(client::tell(control()?.block_on(client::healthcheck(&url))))
         }

@@ -26,8 +26,9 @@ pub mod schema;
 pub mod units;
 pub mod watch;
 
+pub(crate) mod certificates;
 mod check;
-mod nearest;
+pub(crate) mod nearest;
 mod problem;
 mod shape;
 mod source;

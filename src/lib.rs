@@ -1,6 +1,6 @@
 //! Sluice, a Trino-compatible routing gateway.
 //!
-//! In reading order: `proxy` carries requests, `queries` remembers them, `backends` knows the coordinators, `snapshot`
+//! In reading order: `proxy` carries requests, `scaling` tells KEDA, `queries` remembers them, `backends` knows the coordinators, `snapshot`
 //! is what requests read, `trino` is the wire; `config`, `events`, `metrics`, `telemetry` and `lifecycle` are what the
 //! names say.
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@ pub mod profiling;
 pub mod proxy;
 pub mod queries;
 mod reload;
+pub mod scaling;
 pub mod simulator;
 pub mod snapshot;
 pub mod telemetry;

@@ -2,7 +2,7 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use sluice_routing::GroupName;
@@ -26,12 +26,7 @@ pub(crate) struct Alive {
     /// Those of the data plane, and the control plane's.
     pub(crate) runtimes: Arc<[Handle]>,
     pub(crate) lifecycle: Lifecycle,
-    /// When the process began to listen.
-    pub(crate) started: Instant,
 }
-
-/// Rule L13: by then every client of the process before this one has polled here once.
-const KNOWN_AFTER: Duration = Duration::from_secs(10);
 
 impl Living for Alive {
     fn in_flight(&self) -> Vec<InFlight> {
@@ -110,7 +105,7 @@ impl Living for Alive {
             resuming: told.resuming,
             queued: told.queued,
             running: told.running,
-            is_known: now.saturating_duration_since(self.started) >= KNOWN_AFTER,
+            is_known: now >= self.ledger.known_from(),
         })
     }
 

@@ -219,6 +219,16 @@ impl Metrics {
         Open::count(Some(&self.gateway.connections))
     }
 
+    /// KEDA has opened a stream: counted as long as the guard lives.
+    pub fn scaler_stream(&self) -> Open {
+        Open::count(Some(&self.gateway.scaler_streams))
+    }
+
+    /// KEDA has asked.
+    pub fn scaler_asked(&self) {
+        self.gateway.scaler_asked();
+    }
+
     /// A request on the data port has come; it counts until the guard goes.
     #[must_use]
     pub fn request_in_flight(&self, method: &http::Method) -> Open {

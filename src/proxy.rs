@@ -36,6 +36,7 @@ pub(crate) mod spans;
 pub(crate) mod spooled;
 pub(crate) mod statement;
 pub(crate) mod thread;
+pub mod tls;
 pub(crate) mod ui;
 pub(crate) mod unavailable;
 pub(crate) mod upstream;
@@ -73,6 +74,8 @@ pub struct Shared {
     pub chronicle: Arc<Chronicle>,
     /// Makes the page of metrics, for who asks for it here; set once everything lives.
     pub(crate) scrape: std::sync::OnceLock<Scrape>,
+    /// What new connections are secured with.
+    pub tls: Arc<tls::Tls>,
     /// What is told.
     pub metrics: Arc<Metrics>,
     /// The way of spans to their collector; off unless the assembly says otherwise.
@@ -116,6 +119,7 @@ impl Shared {
             search: search::Search::default(),
             assets: ui::Assets::default(),
             scrape: std::sync::OnceLock::new(),
+            tls: Arc::default(),
             metrics,
             traces: Traces::default(),
             lifecycle,

@@ -17,6 +17,7 @@ use crate::{
         reload::needs_restart,
         watch::{Poke, Reading, Watcher},
     },
+    proxy::tls::{self, Tls},
     telemetry::logs::Logs,
 };
 
@@ -27,6 +28,7 @@ pub(crate) struct Reloading {
     pub(crate) control: Control,
     pub(crate) status: ConfigStatus,
     pub(crate) logs: Logs,
+    pub(crate) tls: Arc<Tls>,
 }
 
 impl Reloading {
@@ -63,11 +65,14 @@ impl Reloading {
         if !stuck.is_empty() {
             return Err(format!("needs a restart: {}", stuck.join(", ")));
         }
+        // Before anything changes: the files may have changed again since they were checked.
+        let ready = tls::Ready::read(&config)?;
         let config = Arc::new(config);
         self.control
             .apply(Arc::clone(&config), hash.as_str())
             .await
             .map_err(|error| error.to_string())?;
+        self.tls.replace(ready);
         if let Err(error) = self.logs.configured(&config.log.level) {
             tracing::warn!(event = "log_level_rejected", %error, "log level stays as it was");
         }

@@ -32,6 +32,10 @@ pub(super) async fn demand(
     let Some(told) = seen.living.demand(&name) else {
         return Err(Refused::new(StatusCode::NOT_FOUND, format!("no routing group `{name}`")));
     };
+    // Rule L11: a replica that leaves would tell a share that shrinks while its queries go on elsewhere.
+    if seen.lifecycle.is_draining() {
+        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the gateway is leaving"));
+    }
     // Rule L11: unknown is not zero, and a part that is more than nothing is told at once.
     if !told.is_known && told.demand == 0 {
         let words = "counts are not known yet, so soon after the start";

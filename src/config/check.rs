@@ -1,7 +1,8 @@
 //! What no schema can say: names that must exist, addresses that collide, times that make no sense.
 //!
 //! Every rule is looked at, whatever the others found; but nothing is said of a value that is broken already, nor of
-//! what follows from that alone. Nothing here opens a socket or asks a name server.
+//! what follows from that alone. Certificates and keys are read, since only their files can say whether they fit; nothing
+//! here opens a socket or asks a name server.
 
 use crate::config::{model::Config, problem::Problem, tree::Node};
 
@@ -15,6 +16,7 @@ mod patterns;
 mod report;
 mod rules;
 mod telemetry;
+mod tls;
 mod waking;
 
 /// Adds what is wrong with `config` to `found`; `tree` knows the places.
@@ -26,4 +28,5 @@ pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
     rules::check(config, &mut report);
     waking::check(config, &mut report);
     telemetry::check(config, &mut report);
+    tls::check(config, &mut report);
 }

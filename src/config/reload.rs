@@ -24,6 +24,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("admin.bind", old.admin.bind != new.admin.bind),
         ("profiling.enabled", old.profiling.enabled != new.profiling.enabled),
         ("profiling.bind", old.profiling.bind != new.profiling.bind),
+        ("scaler", old.scaler != new.scaler),
         ("log.format", old.log.format != new.log.format),
         ("info.environment", old.info.environment != new.info.environment),
         ("audit", old.audit != new.audit),

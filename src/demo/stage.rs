@@ -97,7 +97,7 @@ impl Stage {
 
 /// The default ports that are not in use.
 fn taken(addresses: Addresses) -> Vec<u16> {
-    let Addresses { data, metrics, health, admin, profiling: _ } = addresses;
+    let Addresses { data, metrics, health, admin, profiling: _, scaler: _ } = addresses;
     let bound = [data, metrics, health, admin].map(|address| address.port());
     DEFAULT_PORTS.into_iter().zip(bound).filter(|(port, got)| port != got).map(|(p, _)| p).collect()
 }

@@ -29,6 +29,8 @@ pub(super) struct Gateway {
     pub(super) evicted: PerLabel<Evicted, IntCounter>,
     pub(super) http_in_flight: PerLabel<Method, Gauge>,
     pub(super) connections: Gauge,
+    pub(super) scaler_streams: Gauge,
+    scaler_last_poll: Gauge,
     pub(super) steps: PerLabel<Step, Histogram>,
     pub(super) provider_requests: PerLabel<Provider, PerLabel<ProviderOutcome, IntCounter>>,
     pub(super) provider_seconds: PerLabel<Provider, Histogram>,
@@ -56,7 +58,6 @@ impl Gateway {
         let build = [env!("CARGO_PKG_VERSION"), env!("SLUICE_REVISION"), env!("SLUICE_RUSTC")];
         kept.build.set(build, 1.0);
         no_store(kept);
-        no_scaler(kept);
         let gateway = Self {
             http_requests: PerLabel::resolve(|_| PerLabel::resolve(|_| Codes::default())),
             http_seconds: PerLabel::resolve(|o: Operation| kept.http_seconds.with([o.as_str()])),
@@ -73,6 +74,8 @@ impl Gateway {
             evicted: PerLabel::resolve(|e: Evicted| kept.evicted.with([e.as_str()])),
             http_in_flight: PerLabel::resolve(|m: Method| kept.http_in_flight.with([m.as_str()])),
             connections: kept.connections.with([]),
+            scaler_streams: kept.scaler_streams.with([]),
+            scaler_last_poll: kept.scaler_last_poll.with([]),
             steps: PerLabel::resolve(|s: Step| kept.steps.with([s.as_str()])),
             provider_requests: PerLabel::resolve(|provider: Provider| {
                 PerLabel::resolve(|outcome: ProviderOutcome| {
@@ -118,6 +121,11 @@ impl Gateway {
         self.loaded(accepted);
     }
 
+    /// KEDA asked.
+    pub(super) fn scaler_asked(&self) {
+        self.scaler_last_poll.set(unix_seconds());
+    }
+
     /// Whatever could not be loaded at the start ends the start, so the first load counts as accepted.
     fn loaded(&self, accepted: bool) {
         self.reload_successful.set(if accepted { 1.0 } else { 0.0 });
@@ -153,12 +161,6 @@ fn no_store(kept: &Kept) {
     kept.store_up.set([], 1.0);
     kept.store_connections.set([], 0.0);
     kept.store_depth.set([], 0.0);
-}
-
-/// KEDA is not connected.
-fn no_scaler(kept: &Kept) {
-    kept.scaler_streams.set([], 0.0);
-    kept.scaler_last_poll.set([], 0.0);
 }
 
 /// Now, as Prometheus writes times.

@@ -63,6 +63,7 @@ pub struct GroupMetrics {
     resume_seconds: PerLabel<ResumeOutcome, Histogram>,
     resume_wait: PerLabel<ResumeOutcome, Histogram>,
     coalesced: IntCounter,
+    pushes: PerLabel<Push, IntCounter>,
     phases: PerLabel<ColdStartPhase, Histogram>,
     events: PerLabel<QueryEvent, IntCounter>,
     queries: PerLabel<QueryStatus, PerLabel<StatementKind, IntCounter>>,
@@ -101,6 +102,7 @@ impl GroupMetrics {
                 kept.resume_wait.with([name, o.as_str()])
             }),
             coalesced: kept.resume_coalesced.with([name]),
+            pushes: PerLabel::resolve(|p: Push| kept.scaler_pushes.with([name, p.as_str()])),
             phases: PerLabel::resolve(|p: ColdStartPhase| {
                 kept.cold_start_phases.with([name, p.as_str()])
             }),
@@ -125,9 +127,6 @@ impl GroupMetrics {
             rows: OnceLock::new(),
             decisions: ArcSwap::default(),
         };
-        for kind in Push::ALL {
-            kept.scaler_pushes.with([name, kind.as_str()]);
-        }
         for status in ["200", "503"] {
             kept.requests.with([name, status]);
         }
@@ -176,6 +175,11 @@ impl GroupMetrics {
     /// A query joined a resume under way.
     pub fn resume_joined(&self) {
         self.coalesced.inc();
+    }
+
+    /// KEDA was told on one of its streams that the group is wanted.
+    pub fn pushed(&self, why: Push) {
+        self.pushes.count(why);
     }
 
     /// A query left the waiting room, this long after it came.

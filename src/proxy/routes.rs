@@ -1,9 +1,6 @@
 //! All routes of the data port on one page, and what happens to a request before its path is looked at.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-};
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Extension, Router,
@@ -12,13 +9,14 @@ use axum::{
     response::Response,
     routing::{any, get},
 };
-use http::{HeaderMap, Method, Request, StatusCode, Uri, header::AUTHORIZATION, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, uri::PathAndQuery};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{
     metrics::{ErrorKind, Operation},
     proxy::{
         answers,
+        connection::Client,
         core::Core,
         exchange::{Account, Exchange, learned::Learned},
         followed, oauth2, one_way,
@@ -146,25 +144,24 @@ async fn server_state((State(core), Extension(exchange)): Context, headers: Head
     answers::state(&core, &exchange, &headers)
 }
 
-/// `HEAD /v1/statement` shows a wrong password where a backend is there to say so; it never wakes one.
+/// `HEAD /v1/statement` asks whether a statement would be let in: a backend says so where there is one, 405 if it is too
+/// old for the question; it never wakes one.
 async fn credential_check(
     core: Arc<Core>,
     exchange: Arc<Exchange>,
     request: Request<Body>,
 ) -> Response {
     exchange.account.operation(Operation::StatementHead);
-    if !request.headers().contains_key(AUTHORIZATION) {
-        return answers::empty();
-    }
     one_way::forward_or(core, exchange, request, answers::empty).await
 }
 
 /// Reads what every request has: the client's base URL, marker, ids; and leaves Trino's own path in the URI.
 pub(crate) fn open(
     core: &Arc<Core>,
-    peer: SocketAddr,
+    client: Client,
     request: &mut Request<Body>,
 ) -> Result<Exchange, String> {
+    let peer = client.address;
     let snapshot = core.shared.current.load_full();
     let config = &snapshot.config;
     let trusted =
@@ -173,7 +170,7 @@ pub(crate) fn open(
     let base = ClientBase::of(&Asked {
         uri: request.uri(),
         headers: request.headers(),
-        tls: false,
+        tls: client.tls,
         trusted: trusted(peer.ip()),
         local: config.data.bind,
         external: external.as_ref(),

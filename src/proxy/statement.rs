@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -59,6 +59,12 @@ pub(crate) async fn submit(
     let body = match collect(body, most, exchange.snapshot.config.data.header_timeout.get()).await {
         Ok(body) => body,
         Err(refused) => {
+            // A stream of HTTP/2 has no other way to break: its client reset it, or is reset itself.
+            let is_stream = parts.version == Version::HTTP_2;
+            let refused = match refused {
+                Refused::Broken if is_stream => Refused::Left,
+                refused => refused,
+            };
             let answer = refused.answer(&core, &exchange);
             let asked = Asked::read(&core, &exchange, &parts.headers, &Bytes::new());
             return rejected(&core, &exchange, &asked, answer);

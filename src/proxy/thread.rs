@@ -69,6 +69,7 @@ fn serve(
                 routes.clone(),
                 accepted,
                 stops.clone(),
+                tasks.clone(),
             ));
         }
         tasks.close();

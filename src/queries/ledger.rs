@@ -7,7 +7,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
+    atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
 use ahash::AHashMap;
@@ -19,10 +19,12 @@ use crate::trino::head::State;
 
 mod demand;
 mod group;
+mod pulse;
 #[cfg(test)]
 mod tests;
 
 pub use self::demand::Demand;
+pub(crate) use self::pulse::{Keen, Pulse};
 use self::{demand::Patience, group::Side};
 
 /// What Sluice itself calls a query that no coordinator has answered for.
@@ -62,6 +64,8 @@ struct Record {
     state: AtomicU8,
     /// Since when nobody asks for it; [`HERE`] while somebody does, [`SHUT_OUT`] if that does not matter.
     away: AtomicU64,
+    /// Whether its side counts it as firm.
+    firm: AtomicBool,
 }
 
 /// Its client holds a request, or it is not held at all.
@@ -107,13 +111,17 @@ impl Ledger {
     /// Counts one more query of a group, in state `RESUMING` until a coordinator answers.
     pub fn open(self: &Arc<Self>, group: &GroupName) -> Lease {
         let key = self.next.fetch_add(1, Ordering::Relaxed);
-        let side = self.with_side(group, |side| {
-            side.begins(self.since_beginning(Instant::now()));
-            Arc::clone(side)
+        let now = Instant::now();
+        let (side, is_rise) = self.with_side(group, |side| {
+            let is_rise = side.begins(self.since_beginning(now), &self.patience);
+            (Arc::clone(side), is_rise)
         });
         let (state, away) = (AtomicU8::new(0), AtomicU64::new(HERE));
-        let record = Arc::new(Record { group: group.clone(), side, state, away });
+        let firm = AtomicBool::new(true);
+        let record = Arc::new(Record { group: group.clone(), side, state, away, firm });
         self.leases.insert(key, Arc::clone(&record));
+        // Once it is counted, so that who is told of it finds it.
+        self.rises(&record.side, is_rise, now);
         Lease { ledger: Arc::clone(self), key, record, load: Mutex::new(None) }
     }
 
@@ -192,6 +200,7 @@ impl Lease {
     pub fn displace(&self) {
         let earlier = self.load.lock().ok().and_then(|mut place| place.take());
         self.record.state.store(0, Ordering::Relaxed);
+        self.record.weigh();
         self.give_back(earlier);
     }
 
@@ -203,22 +212,44 @@ impl Lease {
 
     /// Says what the coordinator called the query last.
     pub fn set_state(&self, state: State) {
-        self.record.state.store(index(state), Ordering::Relaxed);
+        let before = self.record.state.swap(index(state), Ordering::Relaxed);
+        if before == index(state) {
+            return;
+        }
+        if before == 0 {
+            self.record.weigh();
+        }
+        if matches!(state, State::Running | State::Finishing | State::Finished) {
+            self.ran();
+        }
+    }
+
+    /// A coordinator has had it at work, whether or not it said so on a page that goes on.
+    pub(crate) fn ran(&self) {
+        self.record.side.runs(self.ledger.since_beginning(Instant::now()));
     }
 
     /// Its client holds a request: it is demand.
     pub(crate) fn client_here(&self) {
-        self.record.away.store(HERE, Ordering::Relaxed);
+        let before = self.record.away.swap(HERE, Ordering::Relaxed);
+        if before != HERE {
+            self.ledger.returns(&self.record, before, Instant::now());
+        }
     }
 
     /// Its client is between two polls: demand for a while yet (rule L5).
     pub(crate) fn client_away(&self, now: Instant) {
-        self.record.away.store(self.ledger.since_beginning(now), Ordering::Relaxed);
+        let now = self.ledger.since_beginning(now);
+        self.record.side.leaves(now);
+        self.record.away.store(now, Ordering::Relaxed);
+        self.record.weigh();
     }
 
     /// No demand until its client comes again (rule L4).
     pub(crate) fn shut_out(&self) {
-        self.record.away.store(SHUT_OUT, Ordering::Relaxed);
+        let before = self.record.away.swap(SHUT_OUT, Ordering::Relaxed);
+        self.record.weigh();
+        self.record.side.lost(before);
     }
 
     fn give_back(&self, load: Option<LoadGuard>) {
@@ -233,6 +264,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.ledger.leases.remove(&self.key);
         self.record.side.ends(self.ledger.since_beginning(Instant::now()));
+        self.record.ends();
         let load = self.load.get_mut().ok().and_then(Option::take);
         self.give_back(load);
     }

@@ -214,6 +214,9 @@ impl Query {
         let lease = self.lease.lock().ok().and_then(|mut lease| lease.take());
         let counts = lease.is_some();
         let state = lease.as_ref().map(Lease::state).filter(|state| *state != RESUMING);
+        if let (Some(lease), Ending::Page(None)) = (&lease, ending) {
+            lease.ran();
+        }
         drop(lease);
         if counts {
             self.touch();

@@ -6,7 +6,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::answer::{self, Answer};
 use super::base::Base;
 use super::coordinator::Coordinator;
-use super::options::Version;
+use super::options::{Login, Version};
 use super::route::Request;
 use super::{inspect, slug};
 
@@ -28,7 +28,11 @@ pub(super) fn answer(coordinator: &Coordinator, request: &Request, base: &Base) 
         (_, "/ui/") => answer::file("text/html", page(coordinator)),
         (_, "/ui/auth/info") if is_new => answer::json(auth_info(coordinator, headers)),
         (&Method::POST, "/ui/auth/login") if is_new => {
-            with_cookie(coordinator, base, answer::empty(StatusCode::NO_CONTENT))
+            if lets_in(coordinator, base, &request.body) {
+                with_cookie(coordinator, base, answer::empty(StatusCode::NO_CONTENT))
+            } else {
+                answer::empty(StatusCode::FORBIDDEN)
+            }
         }
         (_, "/ui/auth/logout") if is_new => logged_out(answer::empty(StatusCode::NO_CONTENT)),
         (&Method::POST, "/ui/login") if !is_new => {
@@ -44,6 +48,13 @@ pub(super) fn answer(coordinator: &Coordinator, request: &Request, base: &Base) 
         (_, path) if !is_new && is_old_page(path) => answer::file("text/html", page(coordinator)),
         _ => answer::no_such_path(),
     }
+}
+
+/// Where a password is wanted it must be the right one, and have come by https.
+fn lets_in(coordinator: &Coordinator, base: &Base, body: &[u8]) -> bool {
+    let Login::Password(password) = &coordinator.options.login else { return true };
+    let given = serde_json::from_slice::<serde_json::Value>(body).unwrap_or_default();
+    base.is_secure() && given.get("password").and_then(|given| given.as_str()) == Some(password)
 }
 
 fn is_old_page(path: &str) -> bool {

@@ -173,3 +173,21 @@ async fn the_proxy_protocol_names_the_client_and_is_asked_for_where_it_is_set() 
     });
     gateway.stop().await;
 }
+
+#[tokio::test]
+async fn whether_a_statement_would_be_let_in_is_for_a_backend_to_say() {
+    for (trino, named, unnamed) in [(trino::trino().await, 200, 401), (trino::old().await, 405, 405)]
+    {
+        let gateway = Gateway::before(&[&trino]).await;
+        let client = gateway.client();
+        for (client, status) in [(client.clone(), named), (client.without("x-trino-user"), unnamed)]
+        {
+            let head = client.send(Method::HEAD, "/v1/statement", "").await.unwrap();
+            assert_eq!(head.status, status);
+            assert_eq!(head.has("www-authenticate"), status == 401);
+        }
+        assert_eq!(gateway.in_flight(), 0);
+        gateway.stop().await;
+        trino.stop().await;
+    }
+}

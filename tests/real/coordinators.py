@@ -123,11 +123,15 @@ class Coordinators:
         """Waits until every coordinator has answered with a row; `starting: false` is said before the catalogs are there."""
         deadline = time.monotonic() + START_LIMIT
         for url in self.urls:
-            while not wire.answers(url):
+            while not self.answers(url):
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(f"Trino {self.version} did not start at {url}:\n{self.log()}")
                 time.sleep(0.2)
         return self
+
+    def answers(self, url):
+        """Whether that one gives a row."""
+        return wire.answers(url)
 
     def kill(self):
         """Ends the JVM as a crash would; the ports stay ours for the next start."""

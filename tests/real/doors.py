@@ -120,9 +120,9 @@ class Door:
             settle(self._in_flight, lambda: self._in_flight_before, "queries in flight")
 
 
-def settle(measure, expected, what):
+def settle(measure, expected, what, limit=SETTLE_LIMIT):
     """Waits until a number has the value that it should."""
-    deadline = time.monotonic() + SETTLE_LIMIT
+    deadline = time.monotonic() + limit
     while (seen := measure()) != (wanted := expected()):
         assert time.monotonic() < deadline, f"{what}: {seen}, not {wanted}"
         time.sleep(0.05)

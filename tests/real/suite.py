@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Every test there is, one after the other, and one table at the end of what ran.
 
+    suite.py                 everything
+    suite.py clients         every client in every situation only; the gateway must be built
+    suite.py clients-fast    the most used clients, warm and through one cold start
+
 Exit status 0 means that nothing failed. What a machine lacks is said in one line and counts as skipped; with CI=true
 it counts as failed. The peers are fetched while the Rust tests compile and run.
 """
@@ -49,7 +53,26 @@ class Row:
             self.skipped += 1
 
 
-def main():
+def main(words):
+    match words:
+        case []:
+            return report(everything())
+        case ["clients"]:
+            return report(clients_only())
+        case ["clients-fast"]:
+            return report(clients_only("-m", "fast"))
+    print(__doc__, file=sys.stderr)
+    return 2
+
+
+def clients_only(*options):
+    """The rows of the clients alone."""
+    with ThreadPoolExecutor(1) as pool:
+        return every_client(pool.submit(interpreter.interpreter), *options)
+
+
+def everything():
+    """All rows."""
     rows = []
     with ThreadPoolExecutor(9) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
@@ -58,6 +81,7 @@ def main():
         watching = [pool.submit(prometheus.fetch), pool.submit(jaeger.install)]
         reader = pool.submit(interpreter.interpreter, interpreter.READERS)
         checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
+        browser = pool.submit(interpreter.interpreter, interpreter.BROWSERS)
         # Against a real Trino and a real Kubernetes these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
@@ -66,8 +90,11 @@ def main():
             rows.extend(clients(version, installed, python))
         rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
         rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
+        rows.extend(every_client(python))
+        rows.append(measured("passwords, tokens, OAuth2", lambda row: pytest(row, python.result(), HERE / "auth", [], lambda _: row)))
+        rows.append(measured("Trino's web UI in Chromium", lambda row: pytest(row, browser.result(), HERE / "ui", [], lambda _: row)))
         rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
-    return report(rows)
+    return rows
 
 
 def measured(name, run):
@@ -146,6 +173,19 @@ def run_clients(row, version, installed, python, rows):
     pytest(row, python.result(), HERE, ["-k", version], lambda case: rows[way_of(case)])
 
 
+def every_client(python, *options):
+    """Every client in every situation, a row for each of these; pytest itself shows the table with the clients."""
+    rows = {}
+
+    def row_of(case):
+        found = case.find("properties/property[@name='situation']")
+        name = "clients" if found is None else f"clients, {found.get('value')}"
+        return rows.setdefault(name, Row(name))
+
+    total = measured("clients", lambda row: pytest(row, python.result(), HERE / "clients", list(options), row_of))
+    return [*rows.values(), *([total] if total.notes else [])]
+
+
 def observability(row, watching, reader):
     """What the gateway tells, read by those whom it tells."""
     for peer in watching:
@@ -201,4 +241,4 @@ def report(rows):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

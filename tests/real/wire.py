@@ -18,11 +18,13 @@ def free_ports(count):
         return [each.getsockname()[1] for each in sockets]
 
 
-def exchange(method, url, body=None, headers=None, timeout=30):
-    """One request; returns (status, headers, body bytes) whatever the status is, raises OSError without an answer."""
+def exchange(method, url, body=None, headers=None, timeout=30, context=None):
+    """One request; returns (status, headers, body bytes) whatever the status is, raises OSError without an answer.
+
+    `context` says which certificates are believed on https."""
     data = body.encode() if isinstance(body, str) else body
     request = urllib.request.Request(url, data=data, method=method, headers={**USER, **(headers or {})})
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), NoRedirect)
     try:
         with opener.open(request, timeout=timeout) as answer:
             return answer.status, answer.headers, answer.read()
@@ -37,9 +39,9 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def pages(base, sql, headers=None):
+def pages(base, sql, headers=None, context=None):
     """The pages of a statement, the answer to the POST first, each as Trino sent it."""
-    status, _, body = exchange("POST", f"{base}/v1/statement", sql, headers)
+    status, _, body = exchange("POST", f"{base}/v1/statement", sql, headers, context=context)
     while True:
         if status != 200:
             raise RuntimeError(f"{status}: {body[:500]!r}")
@@ -47,23 +49,23 @@ def pages(base, sql, headers=None):
         yield page
         if "nextUri" not in page:
             return
-        status, _, body = exchange("GET", page["nextUri"], None, headers)
+        status, _, body = exchange("GET", page["nextUri"], None, headers, context=context)
 
 
-def rows(base, sql):
+def rows(base, sql, headers=None, context=None):
     """All rows of a statement by the direct protocol; raises when it fails."""
     found = []
-    for page in pages(base, sql):
+    for page in pages(base, sql, headers, context):
         if "error" in page:
             raise RuntimeError(page["error"]["message"])
         found += page.get("data", [])
     return found
 
 
-def answers(base):
+def answers(base, headers=None, context=None):
     """Whether a coordinator gives rows: the only proof that its catalogs are there."""
     try:
-        return rows(base, "SELECT count(*) FROM tpch.tiny.nation") == [[25]]
+        return rows(base, "SELECT count(*) FROM tpch.tiny.nation", headers, context) == [[25]]
     except (OSError, RuntimeError, ValueError):
         return False
 

@@ -2,7 +2,9 @@
 //!
 //! Asked plainly first, then with Basic, then with the cookie of a login: Trino 483 takes JSON at `/ui/auth/login`,
 //! 435 a form at `/ui/login`. Over http nothing but a user's name is sent unless a password is configured, since
-//! that is all that an insecure login wants. The counts include queries that did not come through us.
+//! that is all that an insecure login wants. A Trino whose TLS ends at a proxy takes a password over http from who says
+//! that TLS was there; one that believes no such word answers it with 406. The counts include queries that did not come
+//! through us.
 
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use http::{HeaderMap, StatusCode, header};
 use reqwest::{Client, RequestBuilder, Response};
 use serde::Deserialize;
 
-use crate::config::model::Stats;
+use crate::{config::model::Stats, trino::headers::X_FORWARDED_PROTO};
 
 /// Some hundred bytes; whatever sends more is not Trino.
 const MAX_BODY: usize = 64 * 1024;
@@ -44,7 +46,7 @@ pub(crate) async fn read(
     stats: Option<&Stats>,
     timeout: Duration,
 ) -> Result<Counts, String> {
-    let asker = Asker { http, base, timeout };
+    let mut asker = Asker { http, base, timeout, says_https: false };
     if let Asked::Counts(counts) = asker.counts(|asked| asked).await? {
         return Ok(counts);
     }
@@ -56,7 +58,15 @@ pub(crate) async fn read(
     if let Asked::Counts(counts) = asker.counts(basic).await? {
         return Ok(counts);
     }
-    let cookie = asker.login(&stats.user, password.as_deref().unwrap_or_default()).await?;
+    let password = password.unwrap_or_default();
+    let cookie = match asker.login(&stats.user, &password).await? {
+        Login::Cookie(cookie) => cookie,
+        Login::Refused(StatusCode::FORBIDDEN) if base.starts_with("http://") => {
+            asker.says_https = true;
+            asker.login(&stats.user, &password).await?.cookie()?
+        }
+        refused @ Login::Refused(_) => refused.cookie()?,
+    };
     let with_cookie = |asked: RequestBuilder| asked.header(header::COOKIE, &cookie);
     match asker.counts(with_cookie).await? {
         Asked::Counts(counts) => Ok(counts),
@@ -79,10 +89,29 @@ enum Asked {
     Refused(StatusCode),
 }
 
+/// What came of a login.
+enum Login {
+    Cookie(String),
+    Refused(StatusCode),
+}
+
+impl Login {
+    fn cookie(self) -> Result<String, String> {
+        match self {
+            Self::Cookie(cookie) => Ok(cookie),
+            Self::Refused(status) => {
+                Err(format!("the login at `/ui/auth/login` was answered with {status}"))
+            }
+        }
+    }
+}
+
 struct Asker<'a> {
     http: &'a Client,
     base: &'a str,
     timeout: Duration,
+    /// Whether it speaks as a proxy that ends TLS.
+    says_https: bool,
 }
 
 impl Asker<'_> {
@@ -102,18 +131,19 @@ impl Asker<'_> {
     }
 
     /// The cookie of a login.
-    async fn login(&self, user: &str, password: &str) -> Result<String, String> {
+    async fn login(&self, user: &str, password: &str) -> Result<Login, String> {
         let login = serde_json::json!({ "username": user, "password": password });
         let json = self.http.post(format!("{}/ui/auth/login", self.base)).json(&login);
         let answer = self.send(json).await?;
         if let Some(cookie) = cookie(answer.headers()) {
-            return Ok(cookie);
+            return Ok(Login::Cookie(cookie));
         }
-        let status = answer.status();
-        if !matches!(status, StatusCode::NOT_FOUND | StatusCode::SEE_OTHER) {
-            return Err(format!("the login at `/ui/auth/login` was answered with {status}"));
+        match answer.status() {
+            StatusCode::NOT_FOUND | StatusCode::SEE_OTHER => {
+                self.form_login(user, password).await.map(Login::Cookie)
+            }
+            status => Ok(Login::Refused(status)),
         }
-        self.form_login(user, password).await
     }
 
     async fn form_login(&self, user: &str, password: &str) -> Result<String, String> {
@@ -132,7 +162,10 @@ impl Asker<'_> {
         })
     }
 
-    async fn send(&self, asked: RequestBuilder) -> Result<Response, String> {
+    async fn send(&self, mut asked: RequestBuilder) -> Result<Response, String> {
+        if self.says_https {
+            asked = asked.header(X_FORWARDED_PROTO, "https");
+        }
         let sent = tokio::time::timeout(self.timeout, asked.send()).await;
         let answer = sent.map_err(|_| "Trino did not answer in time".to_owned())?;
         answer.map_err(|error| format!("cannot ask Trino: {}", error.without_url()))

@@ -28,6 +28,7 @@ fn collisions(config: &Config, report: &mut Report<'_>) {
         ("admin", config.admin.bind),
     ];
     binds.extend(config.profiling.enabled.then_some(("profiling", config.profiling.bind)));
+    binds.extend(config.scaler.enabled.then_some(("scaler", config.scaler.bind)));
     for (index, (section, bind)) in binds.iter().enumerate() {
         let collides = |(_, other): &&(&str, SocketAddr)| collide(*other, *bind);
         let Some((other, taken)) = binds.iter().take(index).find(collides) else { continue };

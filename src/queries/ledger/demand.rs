@@ -32,6 +32,10 @@ pub struct Demand {
     pub running: u64,
     /// What scalers are told.
     pub demand: u64,
+    /// Of the running: at work, as far as their coordinators have said (`RUNNING` and `FINISHING`).
+    pub at_work: u64,
+    /// Whether the demand is only that which lingers after the last query.
+    pub lingers: bool,
 }
 
 /// How long demand lasts without a query, in milliseconds; a reload may change it.
@@ -52,6 +56,18 @@ impl Default for Patience {
 }
 
 impl Patience {
+    pub(super) fn idle(&self) -> u64 {
+        self.idle.load(Relaxed)
+    }
+
+    pub(super) fn linger(&self) -> u64 {
+        self.linger.load(Relaxed)
+    }
+
+    pub(super) fn unmet(&self) -> u64 {
+        self.unmet.load(Relaxed)
+    }
+
     fn set(&self, queries: &Queries) {
         let spans = [
             (&self.idle, queries.idle_demand_after),
@@ -81,7 +97,12 @@ impl Ledger {
 
     /// A statement was refused for want of capacity: demand outlives its connection (rule L6).
     pub fn unmet(&self, group: &GroupName, now: Instant) {
-        self.with_side(group, |side| side.refuses(self.since_beginning(now)));
+        let at = self.since_beginning(now);
+        self.with_side(group, |side| {
+            let was_wanted = side.is_wanted(at, &self.patience);
+            side.refuses(at);
+            self.rises(side, !was_wanted, now);
+        });
     }
 
     /// Takes over what a snapshot says: settings, who is held down, which groups there are.
@@ -89,7 +110,7 @@ impl Ledger {
         self.patience.set(&snapshot.config.queries);
         for group in &snapshot.groups {
             let held_down = matches!(group.wake.hopeless, Some((Unavailable::HeldDown, _)));
-            self.with_side(&group.name, |side| side.hold_down(held_down));
+            self.with_side(&group.name, |side| self.hold_down(side, held_down));
         }
         self.sides.retain(|name, side| snapshot.group(name).is_some() || !side.is_idle());
     }
@@ -99,7 +120,10 @@ impl Ledger {
         match lease.state.load(Relaxed) {
             0 => numbers.resuming += 1,
             1 | 2 => numbers.queued += 1,
-            _ => numbers.running += 1,
+            state => {
+                numbers.running += 1;
+                numbers.at_work += u64::from(matches!(state, 6 | 7));
+            }
         }
         numbers.demand += u64::from(self.is_demand(lease, now));
     }
@@ -113,7 +137,7 @@ impl Ledger {
             && match lease.away.load(Relaxed) {
                 HERE => true,
                 SHUT_OUT => false,
-                since => now.saturating_sub(since) < self.patience.idle.load(Relaxed),
+                since => now.saturating_sub(since) < self.patience.idle(),
             }
     }
 
@@ -122,9 +146,10 @@ impl Ledger {
         if side.is_held_down() {
             return;
         }
-        numbers.demand += u64::from(side.is_unmet(now, self.patience.unmet.load(Relaxed)));
-        if numbers.demand == 0 && side.lingers(now, self.patience.linger.load(Relaxed)) {
+        numbers.demand += u64::from(side.is_unmet(now, self.patience.unmet()));
+        if numbers.demand == 0 && side.lingers(now, self.patience.linger()) {
             numbers.demand = 1;
+            numbers.lingers = true;
         }
     }
 }

@@ -1,8 +1,13 @@
 //! What is known of a group beside its living leases: its peak, its last end, and who went away unserved.
 //!
-//! All of it is atomics, so that beginning and ending a query waits for nobody.
+//! All of it is atomics, so that beginning and ending a query waits for nobody; only a rise of demand from nothing
+//! takes a lock, to tell who listens.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use tokio::sync::watch;
+
+use super::{demand::Patience, pulse::Pulse};
 
 /// A pulse shorter than a scrape is seen for a minute, and at most for one bucket longer.
 const BUCKET_MILLIS: u64 = 10_000;
@@ -20,11 +25,67 @@ pub(super) struct Side {
     refused: AtomicU64,
     /// Whether an operator keeps it down.
     held_down: AtomicBool,
+    /// Those of the living that are demand however late it is: their client is here, or a coordinator has them.
+    firm: AtomicU64,
+    /// When one of the living last lost its client for a while; 0: none has, or that one is no more.
+    left: AtomicU64,
+    /// When a query was last seen at work in a coordinator; 0: none was.
+    ran: AtomicU64,
+    /// Told of each rise of demand.
+    pub(super) pulse: watch::Sender<Pulse>,
+    /// How many want to hear of every rise, not only of those from nothing.
+    pub(super) keen: AtomicU64,
 }
 
 impl Side {
-    pub(super) fn begins(&self, now: u64) {
+    /// One more query. Says whether the group had no demand before.
+    pub(super) fn begins(&self, now: u64, patience: &Patience) -> bool {
+        let lasts = self.lasts(now, patience);
         self.note(now, self.living.fetch_add(1, Relaxed).saturating_add(1));
+        self.firm.fetch_add(1, Relaxed) == 0 && !lasts
+    }
+
+    /// One of the living is demand however late it is, or is so no longer. Says whether it is the first one.
+    pub(super) fn firms(&self, is_firm: bool) -> bool {
+        match is_firm {
+            true => self.firm.fetch_add(1, Relaxed) == 0,
+            false => {
+                self.firm.fetch_sub(1, Relaxed);
+                false
+            }
+        }
+    }
+
+    /// The client of one of the living is away for a while.
+    pub(super) fn leaves(&self, now: u64) {
+        self.left.fetch_max(now, Relaxed);
+    }
+
+    /// Who left then is no demand any more. Others may have left before: it is forgotten when, and at worst a rise too
+    /// many is told.
+    pub(super) fn lost(&self, then: u64) {
+        let _ = self.left.compare_exchange(then, 0, Relaxed, Relaxed);
+    }
+
+    /// Whether it has demand apart from the clients that are here and the coordinators that have its queries.
+    pub(super) fn lasts(&self, now: u64, patience: &Patience) -> bool {
+        is_recent(self.left.load(Relaxed), now, patience.idle())
+            || self.lingers(now, patience.linger())
+            || self.is_unmet(now, patience.unmet())
+    }
+
+    /// The same, those included.
+    pub(super) fn is_wanted(&self, now: u64, patience: &Patience) -> bool {
+        self.firm.load(Relaxed) > 0 || self.lasts(now, patience)
+    }
+
+    /// A query is at work in a coordinator.
+    pub(super) fn runs(&self, now: u64) {
+        self.ran.fetch_max(now, Relaxed);
+    }
+
+    pub(super) fn has_run_since(&self, then: u64) -> bool {
+        self.ran.load(Relaxed) >= then
     }
 
     pub(super) fn ends(&self, now: u64) {

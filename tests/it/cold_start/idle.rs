@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sluice::simulator::{Options, Version};
+use sluice::simulator::{Forwarded, Login, Options, Version};
 use sluice::snapshot::BackendState;
 
 use super::{ENDLESS, HELD};
@@ -86,6 +86,26 @@ async fn its_own_counts_are_read_behind_a_login() {
 }
 
 #[tokio::test]
+async fn its_own_counts_are_read_with_a_password_where_tls_ends_before_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("password");
+    std::fs::write(&file, "secret\n").unwrap();
+    let stats = format!(", stats: {{ user: sluice, passwordFile: '{}' }}", file.display());
+    let options = Options {
+        ui_login: true,
+        login: Login::Password("secret".to_owned()),
+        forwarded: Forwarded::Accept,
+        ..Options::default()
+    };
+    let sleeper = Sleeper::with(options);
+    sleeper.wake().await;
+    let behind = Plan { backend: Box::leak(stats.into_boxed_str()), ..plan() };
+    let stage = behind.with(&[&sleeper]).await;
+    until_suspended(&stage, 1).await;
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn it_is_not_put_to_sleep_while_our_own_queries_run() {
     let stage = awake(Options::default()).await;
     let mut running = stage.client().start(ENDLESS).await.unwrap();
@@ -114,7 +134,7 @@ async fn it_is_not_put_to_sleep_while_trinos_own_counts_are_above_0() {
 
 #[tokio::test]
 async fn it_is_not_put_to_sleep_when_its_counts_cannot_be_read() {
-    let password = sluice::simulator::Login::Password("x".to_owned());
+    let password = Login::Password("x".to_owned());
     // Over http such a coordinator answers nobody, and its UI wants a cookie that nobody gets.
     let options = Options { ui_login: true, login: password, ..Options::default() };
     let sleeper = Sleeper::with(options);

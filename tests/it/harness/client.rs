@@ -8,16 +8,19 @@ use std::time::Duration;
 
 use base64::Engine;
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 pub(crate) use super::answer::{Answer, Broken};
 pub(crate) use super::page::{Next, Page};
+use super::secure::Secure;
 
 /// Longer than any answer that a test waits for.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -33,7 +36,36 @@ pub(crate) struct Client {
     bases: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     may_change_id: bool,
-    idle: Arc<Mutex<Vec<SendRequest<Full<Bytes>>>>>,
+    secure: Option<Secure>,
+    /// Written before everything else on each connection.
+    introduction: &'static str,
+    idle: Arc<Mutex<Vec<Link>>>,
+}
+
+/// A connection that can be asked.
+#[derive(Debug)]
+enum Link {
+    One(http1::SendRequest<Full<Bytes>>),
+    Two(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Link {
+    async fn is_ready(&mut self) -> bool {
+        match self {
+            Self::One(sender) => sender.ready().await.is_ok(),
+            Self::Two(sender) => sender.ready().await.is_ok(),
+        }
+    }
+
+    async fn ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Full<Bytes>>>> {
+        match self {
+            Self::One(sender) => sender.try_send_request(request).await,
+            Self::Two(sender) => sender.try_send_request(request).await,
+        }
+    }
 }
 
 impl Client {
@@ -44,9 +76,22 @@ impl Client {
         let via = authority.and_then(|authority| authority.parse().ok());
         let via = via.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)));
         let bases = vec![base.clone()];
-        let idle = Arc::default();
-        Self { base, via, bases, headers: Vec::new(), may_change_id: false, idle }
-            .with("x-trino-user", "test")
+        let client = Self {
+            base,
+            via,
+            bases,
+            headers: Vec::new(),
+            may_change_id: false,
+            secure: None,
+            introduction: "",
+            idle: Arc::default(),
+        };
+        client.with("x-trino-user", "test")
+    }
+
+    /// Secures its connections; what was agreed by ALPN is spoken.
+    pub(crate) fn secured(self, secure: Secure) -> Self {
+        Self { secure: Some(secure), idle: Arc::default(), ..self }
     }
 
     /// Connects there, whatever the URIs say: for names that do not resolve.
@@ -57,6 +102,11 @@ impl Client {
     /// Expects all URIs under this URL instead of its own.
     pub(crate) fn expecting(self, base: impl Into<String>) -> Self {
         Self { bases: vec![base.into()], ..self }
+    }
+
+    /// Begins each connection with these words, as a balancer would.
+    pub(crate) fn introduced(self, words: &'static str) -> Self {
+        Self { introduction: words, idle: Arc::default(), ..self }
     }
 
     /// Accepts another id after the first pages: a gateway's waiting room gives way to the real query.
@@ -132,7 +182,11 @@ impl Client {
     async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<Answer, Broken> {
         loop {
             let mut connection = self.connection().await?;
-            let answer = match connection.try_send_request(request).await {
+            let sent = match &connection {
+                Link::One(_) => request,
+                Link::Two(_) => self.as_stream(request),
+            };
+            let answer = match connection.ask(sent).await {
                 Ok(answer) => answer,
                 Err(mut error) => match error.take_message() {
                     Some(unsent) => {
@@ -149,23 +203,46 @@ impl Client {
         }
     }
 
+    /// In HTTP/2 the URI is whole and says the host.
+    fn as_stream(&self, mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+        let base: Uri = self.base.parse().expect("a base");
+        let mut parts = request.uri().clone().into_parts();
+        let host = request.headers_mut().remove("host");
+        let host = host.map(|host| host.to_str().expect("a host").parse().expect("a host"));
+        parts.scheme = base.scheme().cloned();
+        parts.authority = host.or(parts.authority);
+        *request.uri_mut() = Uri::from_parts(parts).expect("a URI");
+        *request.version_mut() = Version::HTTP_2;
+        request
+    }
+
     /// An idle connection that still lives, or a new one.
-    async fn connection(&self) -> Result<SendRequest<Full<Bytes>>, Broken> {
+    async fn connection(&self) -> Result<Link, Broken> {
         loop {
             let idle = self.idle.lock().unwrap().pop();
             let Some(mut connection) = idle else { break };
-            if connection.ready().await.is_ok() {
+            if connection.is_ready().await {
                 return Ok(connection);
             }
         }
         let stream = TcpStream::connect(self.via).await;
-        let stream = stream.map_err(|error| Broken::Connect(self.via, error))?;
+        let mut stream = stream.map_err(|error| Broken::Connect(self.via, error))?;
         let _ = stream.set_nodelay(true);
-        let (sender, connection) =
-            http1::Builder::new().max_headers(4096).handshake(TokioIo::new(stream)).await?;
-        // It ends with its sender.
-        tokio::spawn(connection);
-        Ok(sender)
+        let introduced = stream.write_all(self.introduction.as_bytes()).await;
+        introduced.map_err(|error| Broken::Connect(self.via, error))?;
+        let Some(secure) = &self.secure else { return one(stream).await };
+        let base: Uri = self.base.parse().expect("a base");
+        let host = base.host().unwrap_or_default().trim_matches(['[', ']']);
+        let stream = secure.connect(stream, host).await;
+        let stream = stream.map_err(|error| Broken::Connect(self.via, error))?;
+        if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+            let io = TokioIo::new(stream);
+            let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+            // It ends with its sender.
+            tokio::spawn(connection);
+            return Ok(Link::Two(sender));
+        }
+        one(stream).await
     }
 
     /// Posts a statement and checks the first page.
@@ -270,6 +347,17 @@ impl Running {
     pub(crate) fn done(self) -> Done {
         Done { pages: self.pages, rows: self.rows, columns: self.columns }
     }
+}
+
+async fn one<S>(stream: S) -> Result<Link, Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (sender, connection) =
+        http1::Builder::new().max_headers(4096).handshake(TokioIo::new(stream)).await?;
+    // It ends with its sender.
+    tokio::spawn(connection);
+    Ok(Link::One(sender))
 }
 
 impl Client {

@@ -15,7 +15,7 @@ pub(crate) struct Pair {
 }
 
 /// Name, the coordinators' version, what they make of X-Forwarded-*, the setting `uris`.
-const MODES: [(&str, Version, Forwarded, &str); 5] = [
+pub(crate) const MODES: [(&str, Version, Forwarded, &str); 5] = [
     ("forwarded with prefix", Version::V483, Forwarded::Accept, "auto"),
     ("host, own marker", Version::V483, Forwarded::Reject, "auto"),
     ("435, host, own marker", Version::V435, Forwarded::Reject, "auto"),

@@ -19,7 +19,7 @@ def problems(crds, manifest):
 
 def test_there_are_examples_of_each_kind():
     kinds = [yaml.safe_load(file.read_text())["kind"] for file in FILES]
-    assert sorted(kinds) == ["PodMonitor", "PrometheusRule", "ScaledObject", "ScaledObject", "ServiceMonitor"]
+    assert sorted(kinds) == ["PodMonitor", "PrometheusRule", "ScaledObject", "ScaledObject", "ScaledObject", "ServiceMonitor"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)

@@ -1,0 +1,110 @@
+//! One request, whichever protocol brought it, from its head to the head of its answer.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::body::Body;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH},
+};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use tokio::time::{sleep, timeout};
+use tower::Service as _;
+
+use super::Service;
+use crate::{
+    proxy::{answers, core::Core, deadlines::Stage, routes},
+    telemetry::context::{X_REQUEST_ID, X_TRACE_ID},
+};
+
+/// Longer than the first probe of a backend that is there, shorter than any client's patience.
+const FIRST_WORDS: Duration = Duration::from_secs(3);
+
+/// Between two looks at the probes' results.
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// A gateway that has just started takes statements before its probes have spoken; they wait for these, so that a
+/// rolling restart refuses nobody. Afterwards it costs a glance.
+async fn first_words(core: &Core) {
+    if core.shared.heard.get().is_some() {
+        return;
+    }
+    let heard = async {
+        while !core.shared.current.load().has_heard_all() {
+            sleep(GLANCE).await;
+        }
+    };
+    // Who has not spoken by then counts as unreachable.
+    let _ = timeout(FIRST_WORDS, heard).await;
+    // Once: a backend that a reload adds holds nobody up.
+    let _ = core.shared.heard.set(());
+}
+
+/// `/metrics`, where `metrics.onDataPort` says so. It is no exchange: nothing of it is counted, and the page is made
+/// elsewhere.
+async fn page_of_metrics(core: &Core, request: &Request<Incoming>) -> Option<Response<Body>> {
+    if request.uri().path() != "/metrics" || request.method() != Method::GET {
+        return None;
+    }
+    let metrics = core.shared.current.load().config.metrics.clone();
+    let scrape = core.shared.scrape.get().filter(|_| metrics.on_data_port)?;
+    Some(scrape.answer(request.headers(), metrics.exemplars).await.map(Body::from))
+}
+
+/// Answers a request.
+pub(super) async fn answer(
+    service: Service,
+    stage: Arc<Stage>,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let Service { core, mut routes, client } = service;
+    stage.busy();
+    if request.method() == Method::POST {
+        first_words(&core).await;
+    }
+    if let Some(answer) = page_of_metrics(&core, &request).await {
+        stage.idle();
+        return answer;
+    }
+    let (is_h1, is_head) = (request.version() < Version::HTTP_2, request.method() == Method::HEAD);
+    let mut request = request.map(Body::new);
+    let exchange = match routes::open(&core, client, &mut request) {
+        Ok(exchange) => Arc::new(exchange),
+        Err(why) => {
+            stage.idle();
+            return answers::text(StatusCode::BAD_REQUEST, &why);
+        }
+    };
+    request.extensions_mut().insert(Arc::clone(&exchange));
+    let mut answer = match routes.call(request).await {
+        Ok(answer) => answer,
+        Err(never) => match never {},
+    };
+    if is_head {
+        without_body(&mut answer);
+    }
+    let headers = answer.headers_mut();
+    headers.insert(X_REQUEST_ID, exchange.request_id.header());
+    if let Ok(trace) = HeaderValue::from_str(exchange.trace.trace_id()) {
+        headers.insert(X_TRACE_ID, trace);
+    }
+    // Asked last: a long poll that began before the drain must ask its client to leave, too. HTTP/2 says it by a
+    // frame of its own.
+    if is_h1 && core.shared.lifecycle.is_draining() {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    exchange.close_with(answer, stage)
+}
+
+/// What HEAD gets of an answer that GET would get: HTTP/2 would send the body, and HTTP/1.1 would never ask for its
+/// end.
+fn without_body(answer: &mut Response<Body>) {
+    if answer.body().is_end_stream() {
+        return;
+    }
+    let body = std::mem::take(answer.body_mut());
+    if let Some(length) = body.size_hint().exact() {
+        answer.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+}

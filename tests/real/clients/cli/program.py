@@ -1,0 +1,166 @@
+"""trino-cli as its users have it: one task of `../client.py`, named by the argument."""
+
+import re
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import scripts
+from calls import Calls, fingerprint
+from contract import QUERY, Contract
+from terminal import Terminal
+
+FORMATS = (
+    "AUTO", "ALIGNED", "VERTICAL", "TSV", "TSV_HEADER", "CSV", "CSV_HEADER", "CSV_UNQUOTED", "CSV_HEADER_UNQUOTED", "JSON", "MARKDOWN", "NULL",
+)
+# Runs for minutes and gives no row before its end.
+SILENT = "SELECT count(*) FROM tpch.sf100.lineitem a CROSS JOIN tpch.sf1.nation b"
+# Gives rows at once, and for minutes.
+STREAM = "SELECT orderkey, comment FROM tpch.sf100.lineitem"
+# More than command line, gateway and coordinator hold together: most of it is still to come at the mark.
+LONG = "SELECT orderkey, totalprice, comment FROM tpch.sf1.orders WHERE orderkey <= 3000000"
+IN_PAGES = "--session=spooling_enabled=false"
+FIRST = 1000
+DEBUG = ("--debug", "--progress", "--ignore-errors", "--output-format=ALIGNED")
+
+
+def statements(contract, calls):
+    """Each way to call it."""
+    for each in FORMATS:
+        sql = scripts.SHOWN + scripts.NESTED * (each != "JSON")
+        contract.see(each, calls.said("--execute", sql, f"--output-format={each}"))
+    table = f"memory.default.{contract.where['word']}_written"
+    contract.see("a file", calls.said(calls.file(scripts.all_kinds(table)), "--ignore-errors", "--output-format=CSV_HEADER"))
+    contract.see("options, until the first error", calls.said(*scripts.OPTIONS, "--execute", f"{scripts.ME}; SELECT nope; SELECT 2"))
+    contract.see("debug with progress", calls.said(*DEBUG, "--execute", "SELECT count(*) FROM tpch.sf1.orders; SELECT nope"))
+    interactive(contract, calls)
+
+
+def interactive(contract, calls):
+    """Typed in a terminal, one after the other; the prompt tells catalog and schema."""
+    with terminal(calls) as session:
+        for line in scripts.TYPED:
+            contract.see(line, [steady(contract, session.ask(f"{line};")[0]), session.prompt])
+        seen, painted = session.ask("SELECT count(*) FROM tpch.sf1.lineitem;")
+        contract.see("with progress", [steady(contract, seen), "RUNNING" in painted])
+        contract.see("left", session.leave())
+
+
+def terminal(calls, *options):
+    """The command line in a terminal."""
+    return Terminal(calls.words("--progress", "--disable-auto-suggestion", "--pager=", *options), calls.environment())
+
+
+def steady(contract, lines):
+    """A screen without what is different each time."""
+    return [contract.steady(line) for line in lines]
+
+
+def large(contract, calls):
+    """300,000 rows through a pipe."""
+    contract.see("rows", piped(calls, "SELECT orderkey, totalprice, clerk FROM tpch.sf1.orders WHERE orderkey <= 1200000"))
+
+
+def piped(calls, sql, *options):
+    """The lines of a result, their checksum, the end, and whether segments were fetched."""
+    process = calls.start("--network-logging=BASIC", "--output-format=CSV_UNQUOTED", "--execute", sql, *options)
+    with ThreadPoolExecutor(1) as pool:
+        errors = pool.submit(process.stderr.read)
+        found = fingerprint(process.stdout)
+        return [found, process.wait(), "segments" if b"/v1/spooled/download/" in errors.result() else "pages"]
+
+
+def spooled(contract, calls):
+    """In each encoding and without."""
+    ways = {"by default": []} | {encoding: [f"--encoding={encoding}"] for encoding in ("json", "json+lz4", "json+zstd")} | {"switched off": [IN_PAGES]}
+    for name, options in ways.items():
+        contract.see(name, piped(calls, "SELECT orderkey, partkey, extendedprice, comment FROM lineitem", *options))
+
+
+def cancel(contract, calls):
+    """Ctrl-C in a terminal and in a batch, and a time-out; each time the query must end in Trino as well."""
+    for name, sql in (("of a silent query", SILENT), ("of a stream of rows", STREAM)):
+        with terminal(calls) as session:
+            contract.see(f"Ctrl-C {name}, and one more statement", interrupted(contract, session, sql))
+    contract.see("Ctrl-C of a batch", batch_interrupted(contract, calls))
+    contract.see("time-out", calls.said("--session=query_max_run_time=2s", "--execute", SILENT))
+
+
+def interrupted(contract, session, sql):
+    """Interrupts a statement once the terminal shows that it runs, or its rows."""
+    session.type(f"{sql};")
+    query = session.wait_for(rf"({QUERY.pattern}), RUNNING")[1]
+    painted = session.interrupt()
+    return ["Query aborted by user" in painted, contract.outcome(query)]
+
+
+def batch_interrupted(contract, calls):
+    """Interrupts a call that has no terminal."""
+    process = calls.start("--progress", "--execute", SILENT)
+    said = b""
+    while not (query := re.search(rf"({QUERY.pattern}) \[RUNNING\]".encode(), said)):
+        said += process.stderr.read1()
+        if process.poll() is not None:
+            raise RuntimeError(f"it ended by itself: {said!r}")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate()
+    return [process.returncode, out.decode(), contract.outcome(query[1].decode())]
+
+
+def transactions(contract, calls):
+    """Begun and ended in one session."""
+    contract.see("transactions", calls.said(calls.file(scripts.TRANSACTIONS), "--ignore-errors"))
+
+
+def reading(contract, calls):
+    """Two results at once, in pages and in segments; after each one more statement of the same session."""
+    ways = {"pages": [IN_PAGES], "segments": []}
+    running = {name: calls.start("--output-format=TSV", "--execute", f"{LONG}; SELECT 'after them'", *options) for name, options in ways.items()}
+    heads = {name: [process.stdout.readline() for _ in range(FIRST)] for name, process in running.items()}
+    contract.mark("reading")
+    with ThreadPoolExecutor(len(running)) as pool:
+        rest = {name: pool.submit(to_the_end, calls, process, heads[name]) for name, process in running.items()}
+        for name, outcome in rest.items():
+            contract.see(name, outcome.result())
+
+
+def to_the_end(calls, process, head):
+    """What comes of a call of which the first lines have been read."""
+    with ThreadPoolExecutor(1) as pool:
+        errors = pool.submit(process.stderr.read)
+        lines = head + list(process.stdout)
+        after = [line.decode() for line in lines[-1:] if line == b"after them\n"]
+        return [fingerprint(lines), after, process.wait(), calls.errors(errors.result())]
+
+
+def idle(contract, calls):
+    """A session in a terminal that nobody types into for a while."""
+    with terminal(calls) as session:
+        for line in ("SELECT count(*) FROM nation", "SET SESSION query_priority = 7"):
+            contract.see(line, steady(contract, session.ask(f"{line};")[0]))
+        contract.mark("idle")
+        for line in ("SELECT count(*) FROM region", "SHOW SESSION LIKE 'query_priority'"):
+            contract.see(line, steady(contract, session.ask(f"{line};")[0]))
+
+
+def cold(contract, calls):
+    """A batch with progress, and a terminal, at once."""
+    with ThreadPoolExecutor(1) as pool:
+        batch = pool.submit(calls.said, "--progress", "--ignore-errors", "--execute", "SELECT 1, 'woken'; SELECT nope; SELECT 2")
+        with terminal(calls) as session:
+            typed = [steady(contract, session.ask(f"{line};")[0]) for line in ("SELECT 2, 'woken'", "SELECT nope", "SELECT 3")]
+        contract.see("typed", typed)
+        contract.see("batch", batch.result())
+
+
+TASKS = (statements, large, spooled, cancel, transactions, reading, idle, cold)
+
+
+def main(name):
+    """Runs a task."""
+    contract = Contract()
+    {task.__name__: task for task in TASKS}[name](contract, Calls(contract))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

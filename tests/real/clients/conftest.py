@@ -1,0 +1,100 @@
+"""Each case once: a client, a task, a situation. A situation is played for all its cases when the first is asked for."""
+
+import os
+import re
+
+import client
+import matrix
+import pytest
+import table
+from cache import Missing
+from peers import Peers
+from played import Case, Played
+
+# All that may be played; `-k` chooses among their names.
+CASES = [
+    Case(situation, each, task)
+    for situation in matrix.COLUMNS
+    for each in client.ALL
+    for task in each.tasks
+    if situation.plays(each, task)
+]
+# Three minutes of them.
+FAST = {("warm-forwarded", "statements"), ("warm-forwarded", "spooled"), ("cold-queue", "cold")}
+FAST_CLIENTS = re.compile(r"trino-jdbc 484|trino \(Python\)|trino-go-client")
+
+
+def pytest_generate_tests(metafunc):
+    """A test that asks for a `case` runs for each."""
+    if "case" in metafunc.fixturenames:
+        metafunc.parametrize("case", [pytest.param(case, id=case_id(case), marks=marks(case)) for case in CASES])
+
+
+def marks(case):
+    """`fast` for what `make test-clients-fast` runs."""
+    chosen = (case.situation.name, case.task) in FAST and FAST_CLIENTS.match(case.client.name)
+    return [pytest.mark.fast] if chosen else []
+
+
+def case_id(case):
+    """`situation-client-task`, in letters that `-k` takes."""
+    return re.sub(r"[^\w.-]+", "-", f"{case.situation.name}-{case.client.name}-{case.task}")
+
+
+@pytest.fixture(scope="session")
+def peers():
+    """The Trinos, ended with the session."""
+    peers = Peers()
+    yield peers
+    peers.close()
+
+
+@pytest.fixture(scope="session")
+def play(request, peers):
+    """Plays the situation of a case with all the cases that were chosen; its outcome as an exception or none."""
+    chosen = [item.callspec.params["case"] for item in request.session.items if hasattr(item, "callspec")]
+    stages = {}
+
+    def outcome(case):
+        if case.situation not in stages:
+            cases = [each for each in chosen if each.situation is case.situation]
+            stages[case.situation] = Played(case.situation, cases, peers)
+        try:
+            stages[case.situation].outcome(case)
+        except Missing as missing:
+            if os.environ.get("CI") == "true":
+                pytest.fail(str(missing))
+            pytest.skip(str(missing))
+
+    return outcome
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Keeps with a report whose case it was."""
+    report = (yield).get_result()
+    if hasattr(item, "callspec") and "case" in item.callspec.params:
+        report.case = item.callspec.params["case"]
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Shows the table at the end."""
+    outcomes = [
+        (report.case.client.name, report.case.situation.name, report.case.task, outcome, reason(report))
+        for outcome in table.MARKS
+        for report in terminalreporter.stats.get(outcome, [])
+        if hasattr(report, "case") and (report.when == "call" or outcome != "passed")
+    ]
+    if outcomes:
+        order = [(case.client.name, case.situation.name, case.task) for case in CASES]
+        outcomes.sort(key=lambda each: order.index(each[:3]))
+        terminalreporter.write_sep("=", "clients")
+        terminalreporter.write_line(table.text(outcomes))
+
+
+def reason(report):
+    """Why a case did not pass, in a line."""
+    if report.outcome == "skipped":
+        return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    crash = getattr(report.longrepr, "reprcrash", None)
+    return crash.message if crash else ""

@@ -1,0 +1,2 @@
+{{ config(materialized='table', tags=['broken']) }}
+select nope from tpch.tiny.nation

@@ -1,0 +1,2 @@
+{{ config(materialized='view') }}
+select continent, count(*) as nations from {{ ref('nations') }} group by continent

@@ -1,0 +1,1 @@
+select * from {{ ref('loads') }} where totalprice < 0

@@ -1,0 +1,97 @@
+import java.sql.Connection;
+import java.sql.ResultSet;
+import java.sql.SQLException;
+import java.sql.Statement;
+
+/** What goes on while something is done to the gateway or its backends: a long result, an idle connection, a start from cold. */
+final class Held {
+  // More than driver, gateway and coordinator hold together: most of it is still to come at the mark.
+  private static final String LONG = "SELECT orderkey, totalprice, comment FROM tpch.sf1.orders WHERE orderkey <= 3000000";
+  private static final int FIRST = 1000;
+
+  private Held() {}
+
+  /** Two results at once, one in pages and one as the driver likes best, which is spooled where both sides know how. */
+  static void reading(Target target, See see) throws Exception {
+    try (var first = target.connect(target.inPages()); var second = target.connect();
+        var pages = new Reader(first); var spooled = new Reader(second)) {
+      see.mark("reading");
+      see.attempt("all pages", pages::rest);
+      see.attempt("all segments", spooled::rest);
+      see.attempt("after the pages", () -> one(first, "SELECT count(*) FROM nation"));
+      see.attempt("after the segments", () -> one(second, "SELECT count(*) FROM nation"));
+    }
+  }
+
+  /** A long result of which the first rows have been read. */
+  private static final class Reader implements AutoCloseable {
+    private final Statement statement;
+    private final ResultSet rows;
+    private long count = 0;
+    private long sum = 0;
+
+    Reader(Connection connection) throws SQLException {
+      statement = connection.createStatement();
+      rows = statement.executeQuery(LONG);
+      while (count < FIRST) {
+        read();
+      }
+    }
+
+    private boolean read() throws SQLException {
+      if (!rows.next()) {
+        return false;
+      }
+      count++;
+      sum += rows.getLong(1);
+      return true;
+    }
+
+    /** Reads to the end: the number of all rows and a sum over them. */
+    Object rest() throws SQLException {
+      while (read()) {}
+      return count + " rows, " + sum;
+    }
+
+    @Override
+    public void close() throws SQLException {
+      statement.close();
+    }
+  }
+
+  static void idle(Target target, See see) throws Exception {
+    try (var connection = target.connect()) {
+      see.attempt("before", () -> one(connection, "SELECT count(*) FROM nation"));
+      see.attempt("a setting", () -> connection.createStatement().execute("SET SESSION query_priority = 7"));
+      var prepared = connection.prepareStatement("SELECT name FROM nation WHERE nationkey = ?");
+      prepared.setInt(1, 3);
+      see.attempt("prepared before", () -> Shown.result(prepared.executeQuery()));
+      see.mark("idle");
+      see.attempt("after", () -> one(connection, "SELECT count(*) FROM region"));
+      see.attempt("the setting", () -> one(connection, "SHOW SESSION LIKE 'query_priority'"));
+      see.attempt("prepared after", () -> Shown.result(prepared.executeQuery()));
+      see.attempt("valid", () -> connection.isValid(10));
+    }
+  }
+
+  static void cold(Target target, See see) throws Exception {
+    // Validation asks without a user's name, so a Trino without authentication refuses it.
+    boolean validates = target.knows("validateConnection") && target.hasCredentials();
+    try (var connection = validates ? target.connect("validateConnection", "true") : target.connect()) {
+      see.attempt("valid", () -> connection.isValid(10));
+      see.attempt("product version", () -> connection.getMetaData().getDatabaseProductVersion());
+      see.attempt("a select", () -> one(connection, "SELECT 1, 'woken'"));
+      try (var statement = connection.prepareStatement("SELECT ? + 1")) {
+        statement.setInt(1, 41);
+        see.attempt("prepared", () -> Shown.result(statement.executeQuery()));
+      }
+      see.attempt("an error", () -> one(connection, "SELECT nope"));
+    }
+  }
+
+  private static Object one(Connection connection, String sql) throws Exception {
+    try (var statement = connection.createStatement()) {
+      return Shown.query(statement, sql);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+"""What surrounds a client while it does its task: one `Situation` each, played for all clients that take part in it.
+
+A situation opens as a context: it starts what it needs, yields a `Scene`, and ends it. The cases of one scene run several
+at a time; a scene says what is done when the clients have come to their marks, and what must hold afterwards.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from compare import assert_same
+from doors import settle
+from gateway import Gateway
+from where import Where
+
+# `/v1/info` is the gateway's own answer, with the environment that it is told.
+SETTINGS = {"queries": {"linger": "0s"}, "info": {"environment": "testing"}}
+# What a client does that follows an answer's `nextUri`: all of it must come to the gateway.
+POLLS = ("statement_gateway_queued", "statement_queued", "statement_executing", "statement_results")
+
+
+
+@dataclass
+class Scene:
+    """Where the clients of a situation go, what is done when all are at their marks, and what must hold after them."""
+
+    where: Where
+    gateways: list
+    act: object = None
+    # What a client waits for besides, given the word of its mark.
+    then: object = None
+
+    def verify(self):
+        """Every statement was polled at a gateway, not past it, and nothing is left in flight."""
+        settle(lambda: self.told("xtrinode_gateway_inflight_queries"), lambda: 0, "queries in flight")
+        statements = self.told("gateway_query_events_total", 'event="routed"')
+        polls = sum(self.told("gateway_http_requests_total", f'operation="{poll}"') for poll in POLLS)
+        assert 0 < statements <= polls, f"{polls} polls for {statements} statements: the gateway was bypassed"
+
+    def told(self, name, label=""):
+        """The sum of a metric over the gateways that live."""
+        return sum(gateway.samples(name, label) for gateway in self.gateways)
+
+
+class Situation:
+    """One column of the table."""
+
+    name = ""
+    # How many clients are at work at once: Trino and they share the machine.
+    at_once = 3
+    trino = "483"
+    # What is played here, and only by clients that are played everywhere.
+    tasks = ()
+    full = True
+
+    def plays(self, client, task):
+        """Whether a client does a task here."""
+        return task in self.tasks and self.trino in client.trinos and (client.full or not self.full)
+
+    @contextmanager
+    def open(self, peers):
+        """Starts it all; yields a Scene."""
+        raise NotImplementedError
+
+    def judge(self, case, through, direct):
+        """Raises where a user sees what should not be; `direct` finds out what is seen without a gateway."""
+        assert_same(direct(), through)
+
+
+class Warm(Situation):
+    """A coordinator that is there, behind a gateway in one of its URI modes."""
+
+    tasks = ("statements", "large", "spooled", "cancel")
+    full = False
+
+    def __init__(self, uris, trino="483"):
+        self.uris = uris
+        self.trino = trino
+        self.name = f"warm-{uris}" if trino == "483" else f"warm-{uris}-{trino}"
+
+    def plays(self, client, task):
+        """In one mode everything, in the others what differs by it."""
+        everything = client.full or self.uris == "forwarded"
+        return super().plays(client, task) and (everything or task == "statements")
+
+    @contextmanager
+    def open(self, peers):
+        url = peers.trinos(self.trino)[self.uris]
+        with Gateway([{"name": "trino", "url": url, "uris": self.uris}], **SETTINGS) as gateway:
+            yield Scene(Where.at(gateway.url), [gateway])
+
+
+class Pair(Situation):
+    """Two backends in the group: transactions, prepared statements and segments must find theirs."""
+
+    name = "pair"
+    tasks = ("transactions", "spooled", "large", "cancel")
+
+    @contextmanager
+    def open(self, peers):
+        with Gateway(peers.pair(), **SETTINGS) as gateway:
+            scene = Scene(Where.at(gateway.url), [gateway])
+            yield scene
+            for name in ("trino-a", "trino-b"):
+                assert gateway.samples("gateway_upstream_requests_total", f'backend="{name}"') > 10, f"{name} had nothing to do"
+
+
+class Drained(Situation):
+    """The backend that all queries run on is drained in mid-use; another takes what comes next."""
+
+    name = "drained"
+    tasks = ("reading", "idle")
+    at_once = 16
+
+    @contextmanager
+    def open(self, peers):
+        with Gateway(peers.pair(), **SETTINGS) as gateway:
+            gateway.command("/admin/backends/trino-b/drain")
+
+            def change():
+                assert gateway.samples("gateway_query_events_total", 'event="submitted"') > 0
+                gateway.command("/admin/backends/trino-b/activate")
+                gateway.command("/admin/backends/trino-a/drain")
+
+            yield Scene(Where.at(gateway.url), [gateway], change)
+            assert gateway.samples("gateway_upstream_requests_total", 'backend="trino-b"') > 0, "nothing came to the other"
+
