@@ -8,7 +8,7 @@ GUNGRAUN_VERSION := $(shell sed -n '/^name = "gungraun"$$/{n;s/version = "\(.*\)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-clients test-clients-fast gateway check fmt lint doc deny bench demo peers clean-cache
+.PHONY: help test test-clients test-clients-fast gateway check fmt lint doc deny bench bench-keda demo peers clean-cache
 .PHONY: up-core up-observability health-observability grafana down logs load drill incident deploy-check
 
 help: ## List the targets
@@ -57,6 +57,9 @@ bench: ## Speed beside other proxies, and instruction counts (fetches haproxy, n
 	cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(BENCH)
 	cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))
 	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked --features counts --bench counts
+
+bench-keda: ## From a query to KEDA's write of the workers' count: 50 rounds, p50, p99, max (builds KEDA once); ROUNDS=50
+	@$$($(PYTHON) tests/real/interpreter.py tests/real/observability/requirements.txt) tests/real/keda/bench.py $(ROUNDS)
 
 demo: ## The main job on simulated backends, until Ctrl-C
 	cargo run --locked --release -- demo

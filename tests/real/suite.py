@@ -26,6 +26,7 @@ import interpreter
 import jaeger
 import prometheus
 from cache import REPOSITORY, Missing
+from keda import kedacore
 
 HERE = Path(__file__).resolve().parent
 CI = os.environ.get("CI") == "true"
@@ -74,12 +75,13 @@ def clients_only(*options):
 def everything():
     """All rows."""
     rows = []
-    with ThreadPoolExecutor(9) as pool:
+    with ThreadPoolExecutor(10) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
         built = pool.submit(api_server.install)
         watching = [pool.submit(prometheus.fetch), pool.submit(jaeger.install)]
         reader = pool.submit(interpreter.interpreter, interpreter.READERS)
+        scaler = pool.submit(kedacore.install)
         checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
         browser = pool.submit(interpreter.interpreter, interpreter.BROWSERS)
         # Against a real Trino and a real Kubernetes these have rows of their own.
@@ -93,6 +95,7 @@ def everything():
         rows.extend(every_client(python))
         rows.append(measured("passwords, tokens, OAuth2", lambda row: pytest(row, python.result(), HERE / "auth", [], lambda _: row)))
         rows.append(measured("Trino's web UI in Chromium", lambda row: pytest(row, browser.result(), HERE / "ui", [], lambda _: row)))
+        rows.append(measured(f"KEDA {kedacore.VERSION}", lambda row: keda(row, [scaler, built], reader)))
         rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
     return rows
 
@@ -191,6 +194,13 @@ def observability(row, watching, reader):
     for peer in watching:
         peer.result()
     pytest(row, reader.result(), HERE / "observability", [], lambda _: row)
+
+
+def keda(row, built, reader):
+    """KEDA's scaler clients and its operator, on a real API server, ask the gateway."""
+    for peer in built:
+        peer.result()
+    pytest(row, reader.result(), HERE / "keda", [], lambda _: row)
 
 
 def pytest(row, python, folder, options, row_of):

@@ -40,7 +40,7 @@ def main(words):
 
 def play(cluster, gateway, keda, rounds):
     """{what: seconds of each round}."""
-    times = {"frame": [], "write": [], "seen": []}
+    times = {"frame": [], "write": [], "event": [], "seen": []}
     trigger = gateway.trigger("push")
     # A stream of KEDA's client beside the operator's own: the operator does not say when a frame has come.
     with keda.make(trigger) as stream, Workers(cluster, gateway) as workers:
@@ -49,8 +49,9 @@ def play(cluster, gateway, keda, rounds):
             played = Round(workers, gateway)
             first = next(push for push in stream.pushes() if push.at > played.statement.at)
             assert first.active
-            for name, value in (("frame", first.at - played.statement.at), ("write", played.write), ("seen", played.seen)):
-                times[name].append(value)
+            times["frame"].append(first.at - played.statement.at)
+            for name in ("write", "event", "seen"):
+                times[name].append(getattr(played, name))
             played.finish()
             print(f"\r{len(times['frame'])} of {rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -60,7 +61,8 @@ def play(cluster, gateway, keda, rounds):
 def report(times):
     """A table, and whether the targets were met."""
     words = {
-        "frame": "POST to KEDA's client: active", "write": "POST to KEDA's write accepted", "seen": "POST to a watch of the Deployment",
+        "frame": "POST to KEDA's client: active", "write": "POST to KEDA's write accepted",
+        "event": "POST to KEDA's event of it", "seen": "POST to a watch of the Deployment",
     }
     print(f"{'milliseconds, ' + str(len(times['frame'])) + ' rounds':<36}{'p50':>8}{'p99':>8}{'max':>8}")
     for name, values in times.items():

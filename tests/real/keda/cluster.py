@@ -151,9 +151,9 @@ class Cluster:
         return found
 
     def recorded(self, name, reason):
-        """How many events KEDA has made of a ScaledObject for that reason; repeated ones become a series of the first."""
+        """When KEDA made events of a ScaledObject for that reason, in Unix seconds."""
         events = self.get(EVENTS)["items"]
-        return sum(each["reason"] == reason and each["regarding"]["name"] == name for each in events)
+        return [seconds(each["eventTime"]) for each in events if each["reason"] == reason and each["regarding"]["name"] == name]
 
     def secret(self, name, texts):
         """As long as it holds, there is a Secret."""

@@ -3,6 +3,7 @@
 import itertools
 import time
 
+from cluster import ACTIVATED
 from watching import until
 
 # Seconds between KEDA's polls, and from its last sight of demand to 0: as short as KEDA takes them.
@@ -62,8 +63,8 @@ class Workers:
 
 
 class Round:
-    """From the POST until workers are wanted; `write` and `seen` are the seconds until KEDA's write was accepted, by its own
-    log, and until a watch told of it."""
+    """From the POST until workers are wanted: the seconds until KEDA's `write` was accepted, by its own log, until its `event`
+    says so, by the event's own time, and until a watch has `seen` it."""
 
     def __init__(self, workers, gateway):
         self._workers = workers
@@ -71,15 +72,18 @@ class Round:
         with workers.watch() as watch:
             self.statement = gateway.statement()
             self.seen = watch.first(1) - self.statement.at
-        self.write = min(until("KEDA tells when", self._writes)) - self.statement.at
+        self.write = self._first(workers.cluster.written, workers.name)
+        self.event = self._first(workers.cluster.recorded, workers.name, ACTIVATED)
         # Whatever becomes of the gateway, we have the answer.
         self.statement.page()
 
     def __repr__(self):
-        return f"write {self.write:.4f} s, seen {self.seen:.4f} s"
+        return f"write {self.write:.4f} s, event {self.event:.4f} s, seen {self.seen:.4f} s"
 
-    def _writes(self):
-        return [at for at in self._workers.cluster.written(self._workers.name) if at > self.statement.at]
+    def _first(self, times, *whose):
+        """Seconds from the POST to the first of these times after it."""
+        since = self.statement.at
+        return min(until("KEDA tells when", lambda: [at for at in times(*whose) if at > since])) - since
 
     def finish(self):
         """Ends the query and waits for 0."""

@@ -19,8 +19,8 @@ from scaling import ScalingGateway
 from sleeping import reserved
 
 SQL = "SELECT 1 AS one, 'woken' AS word"
-# Seconds until both are asked for, and between the two: one after the other would be the whole start of a Trino apart.
-ASKED_LIMIT = 3
+# Seconds until both are asked for on a busy machine; then the coordinator does not listen yet, so neither waited for the other.
+ASKED_LIMIT = 10
 # Seconds for a Trino to start on a busy machine.
 LIMIT = 240
 COORDINATOR = "coordinator"

@@ -8,8 +8,8 @@ from scaling import GROUP, TARGET, ScalingGateway
 
 # Seconds from a POST to KEDA; milliseconds when idle, and less than any poll even when everything else runs too.
 PUSH_LIMIT = 1.0
-# KEDA's pause between two streams after a clean end, in its own words.
-CLEAN_PAUSE = "2s"
+# Seconds that KEDA pauses between two streams after a clean end, as it logs them.
+CLEAN_PAUSE = 2
 
 
 @pytest.fixture
