@@ -126,6 +126,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let (config_part, listeners_part) =
         (lifecycle.part(Check::Config, "config"), lifecycle.part(Check::Listeners, "listeners"));
     let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+    let (running, files) = (loaded.state(), loaded.files.clone());
     let hash: Arc<str> = loaded.hash.as_str().into();
     let config = Arc::new(loaded.config);
     let ledger = Arc::<Ledger>::default();
@@ -199,10 +200,14 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     tasks.spawn(Arc::clone(&shared.rooms).run(rooms_close.clone()));
     tasks.spawn(close_rooms(Arc::clone(&shared), rooms_close));
     let (readings, read) = mpsc::channel(WISHES);
-    let watcher = path.map(|path| Watcher::start(path, hash.to_string(), readings, &cancel));
+    let watcher = path.map(|path| Watcher::start(path, running, readings, &cancel));
     let poke = watcher.as_ref().map(Watcher::poke);
     tasks.spawn(reload::wishes(wishes, poke.clone(), cancel.clone()));
-    tasks.spawn(Reloading { config, control, status, logs, tls }.run(watcher, read, cancel.clone()));
+    tasks.spawn(Reloading { config, files, control, status, logs, tls }.run(
+        watcher,
+        read,
+        cancel.clone(),
+    ));
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })

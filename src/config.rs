@@ -28,6 +28,7 @@ pub mod watch;
 
 pub(crate) mod certificates;
 mod check;
+pub(crate) mod named;
 mod nearest;
 mod problem;
 mod shape;
@@ -41,6 +42,15 @@ pub struct Loaded {
     pub config: Config,
     /// `sha256:` and the hex digest of the file's bytes; equal on replicas that run the same file.
     pub hash: String,
+    /// The same of the certificates and keys that it names; empty without any.
+    pub files: String,
+}
+
+impl Loaded {
+    /// Another text whenever there may be something else to take over.
+    pub fn state(&self) -> String {
+        format!("{} {}", self.hash, self.files)
+    }
 }
 
 /// Reads and checks the file; fails with every problem that it has.
@@ -56,7 +66,10 @@ fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, Proble
     let hash = format!("sha256:{:x}", Sha256::digest(&bytes));
     let mut found = Vec::new();
     match build(&bytes, environment, &mut found) {
-        Some(config) if found.is_empty() => Ok(Loaded { config, hash }),
+        Some(config) if found.is_empty() => {
+            let files = named::digest(&config);
+            Ok(Loaded { config, hash, files })
+        }
         _ => Err(Problems::new(shown, found)),
     }
 }

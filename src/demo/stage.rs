@@ -160,7 +160,7 @@ rules:
 "#
     );
     let config = config::from_text(&text, &HashMap::new())?;
-    Ok(Loaded { config, hash: "built-in".to_owned() })
+    Ok(Loaded { config, hash: "built-in".to_owned(), files: String::new() })
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl Fleet {
             "routingGroups": groups,
         });
         let config: Config = serde_json::from_value(config).unwrap();
-        let loaded = Loaded { config, hash: "sha256:one".to_owned() };
+        let loaded = Loaded { config, hash: "sha256:one".to_owned(), files: String::new() };
         let app = app::start(loaded, None, Logs::detached()).await.unwrap();
         let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         let url = format!("http://{}", app.addresses.data);
