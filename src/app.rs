@@ -26,11 +26,11 @@ use crate::{
         Shared, plane,
         plane::Plane,
         port,
-        tls::{self, Tls},
+        tls::{Ready, Tls},
     },
     queries::{Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
-    scaling::{self, Ground, tls::Tls},
+    scaling::{self, Ground},
     snapshot::Demand,
     telemetry::{
         audit::{Audit, Options, Tail, Unwritable},
@@ -126,7 +126,7 @@ struct Ports {
 /// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
-    let scaler_tls = loaded.config.scaler.tls.as_ref().map(Tls::read);
+    let scaler_tls = loaded.config.scaler.tls.as_ref().map(scaling::tls::Tls::read);
     let scaler_tls = scaler_tls.transpose().map_err(StartError::Scaler)?;
     let metrics = Metrics::new()?;
     let traces = spans::export(&loaded.config, &metrics).map_err(StartError::Spans)?;
@@ -135,6 +135,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let (config_part, listeners_part) =
         (lifecycle.part(Check::Config, "config"), lifecycle.part(Check::Listeners, "listeners"));
     let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+    let (running, files) = (loaded.state(), loaded.files.clone());
     let hash: Arc<str> = loaded.hash.as_str().into();
     let config = Arc::new(loaded.config);
     let ledger = Arc::<Ledger>::default();
@@ -149,7 +150,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     )?;
     config_part.done();
     let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
-    let tls = Arc::new(Tls::new(tls::Ready::read(&config).map_err(StartError::Tls)?));
+    let tls = Arc::new(Tls::new(Ready::read(&config).map_err(StartError::Tls)?));
     let shared = Arc::new(Shared { traces, tls: Arc::clone(&tls), ..shared });
     let audit = audit(&shared, &config.audit)?;
     let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), Arc::clone(&hash));
@@ -212,10 +213,14 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     tasks.spawn(Arc::clone(&shared.rooms).run(rooms_close.clone()));
     tasks.spawn(close_rooms(Arc::clone(&shared), rooms_close));
     let (readings, read) = mpsc::channel(WISHES);
-    let watcher = path.map(|path| Watcher::start(path, hash.to_string(), readings, &cancel));
+    let watcher = path.map(|path| Watcher::start(path, running, readings, &cancel));
     let poke = watcher.as_ref().map(Watcher::poke);
     tasks.spawn(reload::wishes(wishes, poke.clone(), cancel.clone()));
-    tasks.spawn(Reloading { config, control, status, logs, tls }.run(watcher, read, cancel.clone()));
+    tasks.spawn(Reloading { config, files, control, status, logs, tls }.run(
+        watcher,
+        read,
+        cancel.clone(),
+    ));
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })

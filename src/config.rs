@@ -29,6 +29,7 @@ pub mod watch;
 
 pub(crate) mod certificates;
 mod check;
+pub(crate) mod named;
 pub(crate) mod nearest;
 mod problem;
 mod shape;
@@ -42,8 +43,17 @@ pub struct Loaded {
     pub config: Config,
     /// `sha256:` and the hex digest of the file's bytes; equal on replicas that run the same file.
     pub hash: String,
+    /// The same of the certificates and keys that it names; empty without any.
+    pub files: String,
     /// What works and should not stay so.
     pub warnings: Vec<Problem>,
+}
+
+impl Loaded {
+    /// Another text whenever there may be something else to take over.
+    pub fn state(&self) -> String {
+        format!("{} {}", self.hash, self.files)
+    }
 }
 
 /// Reads and checks the file; fails with every problem that it has.
@@ -61,7 +71,8 @@ fn load_with(path: &Path, environment: Environment<'_>) -> Result<Loaded, Proble
     match build(&bytes, environment, &mut found) {
         Some((config, tree)) if found.is_empty() => {
             let warnings = check::warnings(&config, &tree);
-            Ok(Loaded { config, hash, warnings })
+            let files = named::digest(&config);
+            Ok(Loaded { config, hash, warnings, files })
         }
         _ => Err(Problems::new(shown, found)),
     }

@@ -25,6 +25,8 @@ use crate::{
 pub(crate) struct Reloading {
     /// The configuration at work.
     pub(crate) config: Arc<Config>,
+    /// The digest of the certificates at work.
+    pub(crate) files: String,
     pub(crate) control: Control,
     pub(crate) status: ConfigStatus,
     pub(crate) logs: Logs,
@@ -60,7 +62,7 @@ impl Reloading {
     }
 
     async fn take_over(&mut self, loaded: Loaded) -> Result<String, String> {
-        let Loaded { config, hash, .. } = loaded;
+        let Loaded { config, hash, files, .. } = loaded;
         let stuck = needs_restart(&self.config, &config);
         if !stuck.is_empty() {
             return Err(format!("needs a restart: {}", stuck.join(", ")));
@@ -73,6 +75,13 @@ impl Reloading {
             .await
             .map_err(|error| error.to_string())?;
         self.tls.replace(ready);
+        if files != self.files {
+            tracing::info!(
+                event = "certificates_reloaded",
+                "new connections get the certificates as they are now"
+            );
+            self.files = files;
+        }
         if let Err(error) = self.logs.configured(&config.log.level) {
             tracing::warn!(event = "log_level_rejected", %error, "log level stays as it was");
         }

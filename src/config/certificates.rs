@@ -47,7 +47,9 @@ pub(crate) fn pair(certificate: &Path, key: &Path) -> Result<CertifiedKey, Vec<W
             let pair = CertifiedKey::new(chain, signing);
             match pair.keys_match() {
                 // A key of which nobody can say that is left to the first handshake.
-                Ok(()) | Err(Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => Ok(pair),
+                Ok(()) | Err(Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {
+                    Ok(pair)
+                }
                 Err(_) => Err(vec![Part::Key.wrong("this key does not belong to the certificate")]),
             }
         }
@@ -123,3 +125,5 @@ fn names(pem: &[u8], words: &[u8]) -> bool {
     memchr::memmem::find(pem, words).is_some()
 }
 
+#[cfg(test)]
+mod tests;

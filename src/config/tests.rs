@@ -2,6 +2,7 @@
 
 use super::*;
 
+mod certificates;
 mod files;
 mod mistakes;
 mod right;

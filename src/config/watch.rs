@@ -1,4 +1,4 @@
-//! Sees when `sluice.yaml` changes, reads it again, and tells what came of it.
+//! Sees when `sluice.yaml` or a certificate that it names changes, reads it again, and tells what came of it.
 //!
 //! The folder is watched, not the file: a ConfigMap swaps the symlink `..data`, editors rename a new file over the old
 //! one. As a watch can be lost (network folders, a folder made anew), the file is also read every few seconds; and what
@@ -6,6 +6,7 @@
 //! the configuration that runs stays until then.
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -22,7 +23,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::Instrument as _;
 
-use crate::config::{self, Loaded, Problems};
+use crate::config::{self, Loaded, Problems, model::Config, named};
 
 /// How long the folder has to be quiet before the file is read: an editor writes in several steps.
 const QUIET: Duration = Duration::from_millis(100);
@@ -67,7 +68,7 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches `path`, which runs as `running` (see [`Loaded::hash`]), and sends every reading that tells something new
+    /// Watches `path`, which runs as `running` (see [`Loaded::state`]), and sends every reading that tells something new
     /// or was asked for.
     pub fn start(
         path: PathBuf,
@@ -80,8 +81,8 @@ impl Watcher {
         // Before the task runs, so that no change from here on is missed.
         let changed = Arc::new(Notify::new());
         let watch = watch(&path, &changed);
-        let told = Told::Hash(running);
-        let task = Task { path, changed, told, failures: 0, readings, asked, _watch: watch };
+        let (told, watched) = (Told::State(running), HashSet::new());
+        let task = Task { path, changed, told, failures: 0, readings, asked, watch, watched };
         let span = tracing::info_span!("config-watch");
         let ended = cancel.clone();
         tokio::spawn(
@@ -119,7 +120,7 @@ impl Poke {
 /// What was told last, so that it is not told again.
 #[derive(Debug, Eq, PartialEq)]
 enum Told {
-    Hash(String),
+    State(String),
     Problems(String),
 }
 
@@ -130,7 +131,9 @@ struct Task {
     failures: u32,
     readings: mpsc::Sender<Reading>,
     asked: mpsc::Receiver<Option<Reply>>,
-    _watch: Option<notify::RecommendedWatcher>,
+    watch: Option<notify::RecommendedWatcher>,
+    /// Folders of files that the configuration names.
+    watched: HashSet<PathBuf>,
 }
 
 impl Task {
@@ -161,7 +164,10 @@ impl Task {
         let outcome = outcome.await.map_err(|_| Closed)?;
         self.failures = if outcome.is_ok() { 0 } else { self.failures.saturating_add(1) };
         let told = match &outcome {
-            Ok(loaded) => Told::Hash(loaded.hash.clone()),
+            Ok(loaded) => {
+                self.watch_named(&loaded.config);
+                Told::State(loaded.state())
+            }
             Err(problems) => Told::Problems(problems.to_string()),
         };
         // Between an editor's two renames there is no file for a moment.
@@ -171,6 +177,18 @@ impl Task {
         }
         self.told = told;
         self.readings.send(Reading { outcome, asked_by: reply }).await.map_err(|_| Closed)
+    }
+}
+
+impl Task {
+    /// Watches the folders of the certificates, too. One that cannot be had is made up for by the interval.
+    fn watch_named(&mut self, config: &Config) {
+        let Some(watch) = &mut self.watch else { return };
+        for folder in named::files(config).map(folder) {
+            if self.watched.insert(folder.clone()) {
+                let _ = watch.watch(&folder, RecursiveMode::NonRecursive);
+            }
+        }
     }
 }
 

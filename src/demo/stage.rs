@@ -160,7 +160,7 @@ rules:
 "#
     );
     let config = config::from_text(&text, &HashMap::new())?;
-    Ok(Loaded { config, hash: "built-in".to_owned(), warnings: Vec::new() })
+    Ok(Loaded { config, hash: "built-in".to_owned(), warnings: Vec::new(), files: String::new() })
 }
 
 #[cfg(test)]

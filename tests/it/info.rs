@@ -176,7 +176,8 @@ async fn the_proxy_protocol_names_the_client_and_is_asked_for_where_it_is_set() 
 
 #[tokio::test]
 async fn whether_a_statement_would_be_let_in_is_for_a_backend_to_say() {
-    for (trino, named, unnamed) in [(trino::trino().await, 200, 401), (trino::old().await, 405, 405)]
+    for (trino, named, unnamed) in
+        [(trino::trino().await, 200, 401), (trino::old().await, 405, 405)]
     {
         let gateway = Gateway::before(&[&trino]).await;
         let client = gateway.client();

@@ -87,7 +87,7 @@ impl Fleet {
         });
         let config: Config = serde_json::from_value(config).unwrap();
         let hash = "sha256:one".to_owned();
-        let loaded = Loaded { config, hash, warnings: Vec::new() };
+        let loaded = Loaded { config, hash, warnings: Vec::new(), files: String::new() };
         let app = app::start(loaded, None, Logs::detached()).await.unwrap();
         let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         let url = format!("http://{}", app.addresses.data);

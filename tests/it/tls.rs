@@ -1,5 +1,6 @@
 //! TLS on the data port: who is shown which certificate, what is spoken then, and that all of it is Trino's protocol.
 
+mod certificates;
 mod protocols;
 mod requests;
 mod strangers;

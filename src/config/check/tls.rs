@@ -33,7 +33,11 @@ pub(super) fn pair(certificate: &Path, key: &Path, trail: &Trail, report: &mut R
                 "a PEM file: the certificate, then those that lead to its root",
             ),
             Part::Key => {
-                report.wrong(&at_key, wrong.what, "a PEM file with the private key of `certificate`");
+                report.wrong(
+                    &at_key,
+                    wrong.what,
+                    "a PEM file with the private key of `certificate`",
+                );
             }
         }
     }

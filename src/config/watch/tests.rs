@@ -33,8 +33,8 @@ impl Scene {
         let path = folder.path().join("sluice.yaml");
         let (sender, readings) = mpsc::channel(16);
         let cancel = CancellationToken::new();
-        let hash = config::load(&path).unwrap().hash;
-        let watcher = Watcher::start(path.clone(), hash, sender, &cancel);
+        let running = config::load(&path).unwrap().state();
+        let watcher = Watcher::start(path.clone(), running, sender, &cancel);
         Self { folder, path, watcher, readings, cancel }
     }
 

@@ -35,9 +35,9 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// The same for all streams together, so that a few large statements do not wait for each other.
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
-/// Of an answer, so much is held for a client that has opened its window: two of the largest pieces that come from a
-/// coordinator.
-const SEND_BUFFER: usize = 1 << 20;
+/// Of an answer, so much is held for a client: two of the largest reads from a coordinator, so that the next is under
+/// way while one is written. All streams of a slow client may hold as much.
+const SEND_BUFFER: usize = 256 << 10;
 
 tokio::task_local! {
     /// The stage of the stream whose task runs: hyper makes the task, and its service must find it.

@@ -49,8 +49,9 @@ impl ResolvesServerCert for Chooser {
 fn covers(pair: &CertifiedKey, name: &str) -> bool {
     let Ok(name) = ServerName::try_from(name) else { return false };
     let parsed = pair.cert.first().map(ParsedCertificate::try_from);
-    parsed.is_some_and(|parsed| {
-        parsed.is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok())
-    })
+    parsed
+        .is_some_and(|parsed| parsed.is_ok_and(|parsed| verify_server_name(&parsed, &name).is_ok()))
 }
 
+#[cfg(test)]
+mod tests;

@@ -162,6 +162,8 @@ fn backend(
         probed: true,
         retired: false,
         formerly: None,
+        trust: None,
+        no_tls: None,
         live: Arc::new(Live {
             seat: Seat(0),
             load: Load::default(),
