@@ -42,7 +42,7 @@ impl NoTls {
         })
     }
 
-    /// An error of I/O hides the error that it was made from, so that both are looked at.
+    /// An error of I/O hides the error that it was made from, which may be one of I/O again.
     fn named(cause: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(known) = cause.downcast_ref::<Self>() {
             return Some(known.clone());
@@ -50,8 +50,7 @@ impl NoTls {
         if let Some(error) = cause.downcast_ref::<TlsError>() {
             return Some(Self::of(error));
         }
-        let inner = cause.downcast_ref::<io::Error>()?.get_ref()?;
-        inner.downcast_ref::<Self>().cloned().or_else(|| inner.downcast_ref().map(Self::of))
+        Self::named(cause.downcast_ref::<io::Error>()?.get_ref()?)
     }
 
     fn of(error: &TlsError) -> Self {

@@ -79,7 +79,7 @@ async fn a_statement_that_meets_a_bad_certificate_gets_502_in_words() {
     assert_eq!(answer.status.as_u16(), 502);
     assert_eq!(
         answer.text(),
-        "adhoc: its coordinator is not spoken to: its certificate has expired"
+        "Error 502 Bad Gateway: adhoc: its coordinator is not spoken to: its certificate has expired"
     );
     let series =
         "gateway_upstream_errors_total{backend=\"a\",error_type=\"tls\",routing_group=\"adhoc\"}";
