@@ -91,7 +91,7 @@ fn the_id_is_that_of_the_contents() {
     assert!(trusting(None) == trusting(None), "the system's roots, in whatever order");
     let unjudged = UpstreamTls { insecure_skip_verify: true, ..UpstreamTls::default() };
     assert!(read(&unjudged).unwrap().id() != trusting(None));
-    assert_eq!(format!("{:?}", first), "TrustId", "nothing of a key is shown");
+    assert_eq!(format!("{first:?}"), "TrustId", "nothing of a key is shown");
 }
 
 #[test]

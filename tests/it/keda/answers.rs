@@ -55,13 +55,16 @@ async fn ledger_L11_counts_that_are_not_known_are_an_error_and_never_0() {
     stage.stop().await;
 }
 
+/// Metadata, and what they are answered with.
+type Case<'a> = (&'a [(&'a str, &'a str)], Code, &'a str);
+
 #[tokio::test]
 async fn a_question_that_makes_no_sense_is_answered_in_words() {
     let stage = PLAN.asleep().await;
     let at = scaler(&stage.gateway);
     let group = ("routingGroup", "adhoc");
     let long = "x".repeat(500);
-    let cases: [(&[(&str, &str)], Code, &str); 8] = [
+    let cases: [Case<'_>; 8] = [
         (&[("routingGroup", "etl")], Code::NotFound, "no routing group `etl`"),
         (&[], Code::InvalidArgument, "`routingGroup` is missing"),
         (&[("routingGroup", "a b")], Code::InvalidArgument, "`a b` is no name"),
