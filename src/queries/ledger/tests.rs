@@ -119,7 +119,8 @@ async fn ledger_l7_the_last_query_lingers() {
     assert_eq!(demand(&ledger, &etl), 1, "nothing is padded while something lives");
     seconds(100).await;
     drop(other);
-    assert_eq!(ledger.demand(&etl, Instant::now()), Demand { demand: 1, ..Demand::default() });
+    let lingering = Demand { demand: 1, lingers: true, ..Demand::default() };
+    assert_eq!(ledger.demand(&etl, Instant::now()), lingering);
     ledger.unmet(&etl, Instant::now());
     assert_eq!(demand(&ledger, &etl), 1);
     seconds(60).await;
