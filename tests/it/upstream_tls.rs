@@ -115,15 +115,21 @@ async fn one_connection_carries_many_requests() {
 async fn a_broken_page_stays_broken_over_tls() {
     let folder = Folder::new();
     let (trino, _) = folder.trino().await;
-    let gateway = before(&trino, &folder.tls("")).await;
-    gateway.until_healthy(1).await;
     for ending in ["die:page", "truncate"] {
+        // A gateway each: who fails a poll time and again loses its circuit.
+        let gateway = before(&trino, &folder.tls("")).await;
+        gateway.until_healthy(1).await;
         let sql = format!("SELECT 1 /* sim: pages=2 rows=2 at=1 ending={ending} */");
-        let broken = gateway.client().query(sql).await;
-        assert!(broken.is_err_and(|broken| broken.is_transport()), "{ending}: a cut is no end");
+        let client = gateway.client();
+        let mut running = client.start(sql).await.unwrap();
+        running.advance_until(|page| !page.rows().is_empty()).await.unwrap();
+        let broken = running.advance().await.unwrap_err();
+        // Of a page this small the client may have had nothing yet: then it is told in words.
+        assert!(broken.is_transport() || broken.status() == Some(503), "{ending}: {broken}");
+        running.cancel().await.unwrap();
+        gateway.until_idle().await;
+        gateway.stop().await;
     }
-    gateway.until_idle().await;
-    gateway.stop().await;
 }
 
 #[tokio::test]

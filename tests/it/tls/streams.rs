@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::Door;
 use crate::harness::{
+    chaos::{Chaos, Weather},
     frames::{
         DATA, END_HEADERS, END_STREAM, Frames, GOAWAY, HEADERS, INITIAL_WINDOW_SIZE, RST_STREAM,
         WINDOW_UPDATE,
@@ -14,6 +15,9 @@ use crate::harness::{
     gateway::groups,
     trino, wait,
 };
+
+/// A window that no page here fills.
+const WIDE: u32 = 1 << 28;
 
 /// The reason of a stream whose side gave it up.
 const CANCEL: u32 = 0x8;
@@ -80,23 +84,29 @@ async fn a_stream_that_its_client_resets_is_a_client_that_left() {
 #[tokio::test]
 async fn a_page_that_breaks_off_resets_its_stream_and_no_other() {
     let coordinator = trino::trino().await;
-    let door = Door::before(&coordinator).await;
-    for ending in ["truncate", "die:page"] {
-        let mut frames = door.frames(&[(INITIAL_WINDOW_SIZE, 1 << 24)]).await;
-        frames.send(WINDOW_UPDATE, 0, 0, &(1_u32 << 24).to_be_bytes()).await;
-        let sql = format!("SELECT 1 /* sim: pages=2 bytes=4MiB running=0 ending={ending} at=1 */");
+    let chaos = Chaos::before(coordinator.addr()).await;
+    let door = Door::with(&groups(&[chaos.url()], ""), "", 1).await;
+    for weather in [Weather::Cut, Weather::Reset] {
+        let mut frames = door.frames(&[]).await;
         let mut stream = 1;
-        let first = executing(&mut frames, &mut stream, &sql).await;
-        // A query that has given rows is not begun anew: what breaks now is broken.
-        frames.ask(stream, "GET", &first).await;
-        let path = next_path(&frames.until_end(stream).await.0);
-        stream += 2;
-        frames.ask(stream, "GET", &path).await;
+        let sql = "SELECT 1 /* sim: pages=2 bytes=32MiB running=0 */";
+        let page = executing(&mut frames, &mut stream, sql).await;
+        // It has begun, and our window of 64 KiB holds most of it back.
+        frames.ask(stream, "GET", &page).await;
+        frames.next_of(DATA).await;
+        chaos.turn(weather);
+        for on in [0, stream] {
+            frames.send(WINDOW_UPDATE, 0, on, &WIDE.to_be_bytes()).await;
+        }
         let (_, last) = frames.until_end(stream).await;
-        assert_eq!(last.kind, RST_STREAM, "{ending}: {last:?}");
-        frames.ask(stream + 2, "DELETE", &path).await;
-        assert!(frames.until_end(stream + 2).await.1.ends_stream());
-        drop(frames);
+        assert_eq!(last.kind, RST_STREAM, "{weather:?}: {last:?}");
+        chaos.restore();
+        // As the strict client has to: the same page again, which is there.
+        frames.ask(stream + 2, "GET", &page).await;
+        frames.send(WINDOW_UPDATE, 0, stream + 2, &WIDE.to_be_bytes()).await;
+        assert!(frames.until_end(stream + 2).await.1.ends_stream(), "{weather:?}");
+        frames.ask(stream + 4, "DELETE", &page).await;
+        assert!(frames.until_end(stream + 4).await.1.ends_stream(), "{weather:?}");
     }
     door.gateway.until_idle().await;
     door.stop().await;
