@@ -8,7 +8,7 @@ GUNGRAUN_VERSION := $(shell sed -n '/^name = "gungraun"$$/{n;s/version = "\(.*\)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-clients test-clients-fast gateway check fmt lint doc deny bench bench-keda demo peers clean-cache
+.PHONY: help test test-clients test-clients-fast test-keda gateway check fmt lint doc deny bench bench-keda demo peers clean-cache
 .PHONY: up-core up-observability health-observability grafana down logs load drill incident deploy-check
 
 help: ## List the targets
@@ -19,6 +19,9 @@ test: ## Everything: Rust tests, conformance, real clients, Trinos, Kubernetes, 
 
 test-clients: gateway ## Every client in every situation against a real Trino, with a table at the end
 	@$(PYTHON) tests/real/suite.py clients
+
+test-keda: gateway ## KEDA's own scaler clients and operator against the gateway (builds KEDA once, some 700 CPU seconds)
+	@$(PYTHON) tests/real/suite.py keda
 
 test-clients-fast: gateway ## JDBC, Python and Go, warm and through one cold start, in three minutes
 	@$(PYTHON) tests/real/suite.py clients-fast
