@@ -6,7 +6,10 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -33,6 +36,9 @@ const LONGEST_HEAD: u32 = (1 << 20) + (64 << 10);
 /// When the port has closed, a request may already be on its way on a connection that looks idle, or has just been
 /// accepted: closing that one would fail its client.
 const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// So long after that a connection may still introduce itself: a few round trips of a slow client that connected in time.
+const LAST_HANDSHAKE: Duration = Duration::from_secs(3);
 
 /// What a connection needs to serve requests; made anew for each of them.
 #[derive(Clone)]
@@ -63,7 +69,8 @@ pub(crate) async fn serve(
     let _open = core.shared.metrics.connection();
     let data = core.shared.current.load().config.data.clone();
     let Ok(mut socket) = TcpStream::from_std(socket) else { return };
-    let Some(address) = introduced(&mut socket, &data, peer).await else { return };
+    let introduced = unless_leaving(&stops, introduced(&mut socket, &data, peer));
+    let Some(address) = introduced.await else { return };
     let limits = Limits {
         idle: data.idle_timeout.get(),
         head: data.header_timeout.get(),
@@ -81,7 +88,7 @@ pub(crate) async fn serve(
         Some(config) => {
             let handshake =
                 Box::pin(tls::accept(config, socket, peer, (limits.head, limits.write)));
-            match handshake.await {
+            match unless_leaving(&stops, handshake).await {
                 None => return,
                 Some(stream) if tls::is_h2(&stream) => {
                     Box::pin(streams::serve(stream, service, limits, stops, tasks)).await
@@ -92,6 +99,20 @@ pub(crate) async fn serve(
     };
     if let Err(error) = outcome {
         tracing::debug!(event = "connection_ended", %peer, %error, "client connection ended early");
+    }
+}
+
+/// What a connection does before its first request, unless the gateway is gone by then.
+async fn unless_leaving<T>(stops: &Stops, first: impl Future<Output = Option<T>>) -> Option<T> {
+    let too_late = async {
+        stops.finish.cancelled().await;
+        sleep(LAST_HANDSHAKE).await;
+    };
+    tokio::select! {
+        biased;
+        () = stops.cut.cancelled() => None,
+        first = first => first,
+        () = too_late => None,
     }
 }
 

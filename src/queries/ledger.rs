@@ -239,10 +239,7 @@ impl Lease {
 
     /// Its client is between two polls: demand for a while yet (rule L5).
     pub(crate) fn client_away(&self, now: Instant) {
-        let now = self.ledger.since_beginning(now);
-        self.record.side.leaves(now);
-        self.record.away.store(now, Ordering::Relaxed);
-        self.record.weigh();
+        self.ledger.goes_on(&self.record, now);
     }
 
     /// No demand until its client comes again (rule L4).

@@ -17,6 +17,9 @@ const ACTIVATION: &str = "activationInFlight";
 /// As in all examples of `deploy/keda`: a worker bears a few queries.
 pub(super) const USUAL_TARGET: f64 = 4.0;
 
+/// KEDA writes three digits behind the point; less would be 0 in its HPA, which Kubernetes refuses.
+const LEAST: f64 = 0.001;
+
 /// Above it a number is a slip: no worker bears so many, and no group has them.
 const MOST: f64 = 1e9;
 
@@ -80,8 +83,8 @@ pub(super) fn no_group(name: &GroupName) -> Status {
 
 fn target(text: &str) -> Result<f64, Status> {
     let number = text.trim().parse::<f64>().ok();
-    number.filter(|number| *number > 0.0 && *number <= MOST).ok_or_else(|| {
-        let words = format!("{TARGET}: `{}` is no number above 0", shown(text));
+    number.filter(|number| (LEAST..=MOST).contains(number)).ok_or_else(|| {
+        let words = format!("{TARGET}: `{}` is no number from {LEAST} on", shown(text));
         Status::invalid_argument(words)
     })
 }

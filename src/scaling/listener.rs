@@ -142,8 +142,8 @@ async fn secured(
     stream: TcpStream,
     tls: &Arc<Tls>,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
-    let acceptor = tls.acceptor().await;
-    timeout(HANDSHAKE, acceptor.accept(stream)).await?
+    // Its files may lie on a disk that hangs.
+    timeout(HANDSHAKE, async { tls.acceptor().await.accept(stream).await }).await?
 }
 
 async fn answer<I>(stream: I, routes: Routes, leave: CancellationToken) -> hyper::Result<()>

@@ -19,8 +19,11 @@ use crate::config::{
     nearest::hint,
 };
 
-/// Names of Kubernetes are no longer.
-const LONGEST: usize = 253;
+/// KEDA writes the name of a ScaledObject into a label, and a namespace is one: neither may be longer.
+const LONGEST: usize = 63;
+
+/// What YAML 1.1, which Kubernetes' tools read, takes for something else than a text.
+const NO_TEXTS: [&str; 10] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan"];
 
 /// What is to be scaled, and how KEDA is to learn of demand.
 #[derive(clap::Args, Debug)]
@@ -76,6 +79,14 @@ fn scaled_object(args: &Args, config: &Config) -> Result<String, String> {
     let group = group(&args.group, config, &args.config)?;
     let (kind, name) = target(&args.target)?;
     let namespace = kubernetes("--namespace", &args.namespace)?;
+    if namespace.contains('.') {
+        return Err(format!("--namespace: `{namespace}` is no name of a namespace"));
+    }
+    if let Some(host) = args.gateway.as_ref().filter(|host| host.contains([':', '/'])) {
+        return Err(format!(
+            "--gateway: `{host}` is no host; the port comes from the configuration"
+        ));
+    }
     let (polling, trigger) = match args.trigger {
         Trigger::Push => (5, push(args, config, group)?),
         Trigger::MetricsApi => (5, metrics_api(args, config, group)),
@@ -87,7 +98,7 @@ fn scaled_object(args: &Args, config: &Config) -> Result<String, String> {
          minReplicaCount: 0\n  maxReplicaCount: 20\n  triggers:\n{trigger}"
     );
     if let (Trigger::Push, Some(tls)) = (args.trigger, &config.scaler.tls) {
-        text.push_str(&authentication(tls, namespace));
+        text.push_str(&authentication(tls, &namespace));
     }
     Ok(text)
 }
@@ -99,7 +110,7 @@ fn group<'a>(name: &str, config: &'a Config, file: &Path) -> Result<&'a RoutingG
     })
 }
 
-fn target(said: &str) -> Result<(&'static str, &str), String> {
+fn target(said: &str) -> Result<(&'static str, String), String> {
     let wrong = || format!("--target: `{said}` is neither deployment/NAME nor statefulset/NAME");
     let (kind, name) = said.split_once('/').ok_or_else(wrong)?;
     let kind = match kind.to_ascii_lowercase().as_str() {
@@ -110,11 +121,23 @@ fn target(said: &str) -> Result<(&'static str, &str), String> {
     Ok((kind, kubernetes("--target", name)?))
 }
 
-fn kubernetes<'a>(option: &str, name: &'a str) -> Result<&'a str, String> {
-    let fits = (1..=LONGEST).contains(&name.len())
-        && name.starts_with(|first: char| first.is_ascii_lowercase())
-        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.'));
-    fits.then_some(name).ok_or_else(|| format!("{option}: `{name}` is no name of Kubernetes"))
+/// A name as Kubernetes takes it (RFC 1123), ready for YAML.
+fn kubernetes(option: &str, name: &str) -> Result<String, String> {
+    let fits = name.len() <= LONGEST && name.split('.').all(is_label);
+    if !fits {
+        return Err(format!("{option}: `{name}` is no name of Kubernetes"));
+    }
+    // Digits, and digits with an `e` among them, are numbers.
+    let is_text =
+        !NO_TEXTS.contains(&name) && !name.starts_with(|first: char| first.is_ascii_digit());
+    Ok(if is_text { name.to_owned() } else { format!("'{name}'") })
+}
+
+fn is_label(part: &str) -> bool {
+    let ends = |end: Option<u8>| end.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    ends(part.bytes().next())
+        && ends(part.bytes().next_back())
+        && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
 /// The gateway's host as it was said, else that of a Service beside the workers.

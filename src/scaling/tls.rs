@@ -6,19 +6,22 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+    sign::SingleCertAndKey,
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::config::model::ScalerTls;
+use crate::config::{
+    certificates::{self, Part, Wrong},
+    model::ScalerTls,
+};
 
 /// The pair that is shown, and where its next one comes from.
 pub struct Tls {
@@ -44,17 +47,23 @@ impl Tls {
         let this = Arc::clone(self);
         // Files may lie on a slow disk.
         let _ = tokio::task::spawn_blocking(move || this.renew()).await;
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).acceptor.clone()
+        self.shown().acceptor.clone()
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn renew(&self) {
         let of = changed(&self.files);
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        if of == shown.of {
+        if of == self.shown().of {
             return;
         }
+        // Read without the lock, which other handshakes want.
+        let read = acceptor(&self.files);
+        let mut shown = self.shown();
         shown.of = of;
-        match acceptor(&self.files) {
+        match read {
             Ok(acceptor) => {
                 shown.acceptor = acceptor;
                 tracing::info!("the scaler shows a new certificate");
@@ -83,9 +92,8 @@ fn changed(files: &ScalerTls) -> Vec<Option<SystemTime>> {
 
 fn acceptor(files: &ScalerTls) -> Result<TlsAcceptor, String> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let chain = certificates("scaler.tls.certificate", &files.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&files.key)
-        .map_err(|error| format!("scaler.tls.key {}: {error}", files.key.display()))?;
+    let pair =
+        certificates::pair(&files.certificate, &files.key).map_err(|wrong| words(files, &wrong))?;
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
@@ -93,20 +101,19 @@ fn acceptor(files: &ScalerTls) -> Result<TlsAcceptor, String> {
         Some(path) => builder.with_client_cert_verifier(verifier(path, provider)?),
         None => builder.with_no_client_auth(),
     };
-    let mut config = builder.with_single_cert(chain, key).map_err(|error| {
-        format!("scaler.tls.certificate {}: {error}", files.certificate.display())
-    })?;
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let found = read.map_err(|error| format!("{key} {}: {error}", path.display()))?;
-    if found.is_empty() {
-        return Err(format!("{key} {}: holds no certificate", path.display()));
-    }
-    Ok(found)
+fn words(files: &ScalerTls, wrong: &[Wrong]) -> String {
+    let told = wrong.iter().map(|Wrong { part, what }| match part {
+        Part::Certificate => {
+            format!("scaler.tls.certificate {}: {what}", files.certificate.display())
+        }
+        Part::Key => format!("scaler.tls.key {}: {what}", files.key.display()),
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn verifier(
@@ -116,7 +123,8 @@ fn verifier(
     let wrong =
         |error: &dyn fmt::Display| format!("scaler.tls.clientCa {}: {error}", path.display());
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("scaler.tls.clientCa", path)? {
+    let chain = certificates::bytes(path).and_then(|bytes| certificates::chain(&bytes));
+    for certificate in chain.map_err(|error| wrong(&error))? {
         roots.add(certificate).map_err(|error| wrong(&error))?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)

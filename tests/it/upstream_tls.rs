@@ -11,6 +11,7 @@ use serde_json::Value;
 use sluice::simulator::{Options, Simulator};
 
 use crate::harness::authority::{Authority, Shown};
+use crate::harness::chaos::{Chaos, Weather};
 use crate::harness::gateway::{Gateway, groups};
 use crate::harness::{trino, wait};
 
@@ -108,6 +109,30 @@ async fn one_connection_carries_many_requests() {
         assert_eq!(gateway.client().rows("SELECT 1").await.len(), 1);
     }
     assert_eq!(trino.counts().connections - before, 1);
+    gateway.stop().await;
+}
+
+/// As a proxy before a coordinator that sleeps does it: that is nobody there, not a bad certificate.
+#[tokio::test]
+async fn a_handshake_that_is_cut_off_is_a_connection_that_did_not_come_about() {
+    let folder = Folder::new();
+    let (trino, _) = folder.trino().await;
+    let network = Chaos::before(trino.addr()).await;
+    let url = network.url().replace("http:", "https:");
+    let gateway = Gateway::start(&groups(&[url], &folder.tls(""))).await;
+    gateway.until_healthy(1).await;
+    let sql = "SELECT 1 /* sim: pages=3 rows=5 queued=0 running=0 */";
+    let mut running = gateway.client().start(sql).await.unwrap();
+    running.advance().await.unwrap();
+    network.turn(Weather::Cut);
+    let accepted = network.connections();
+    let polling = tokio::spawn(async move { running.advance().await.map(|_| running) });
+    wait::until("it is tried again", || network.connections() >= accepted + 2).await;
+    network.restore();
+    let mut running = polling.await.unwrap().unwrap();
+    while running.advance().await.unwrap() {}
+    assert_eq!(running.done().rows.len(), 15);
+    assert!(backend(&gateway).await.get("tls").is_none(), "nothing is wrong with TLS");
     gateway.stop().await;
 }
 

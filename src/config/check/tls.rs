@@ -5,11 +5,28 @@ use std::path::Path;
 use super::report::Report;
 use crate::config::{
     certificates::{self, Part},
-    model::{Config, Pair, Tls},
+    model::{Config, Pair, ScalerTls, Tls},
     tree::Trail,
 };
 
 pub(super) fn check(config: &Config, report: &mut Report<'_>) {
+    data(config, report);
+    scaler(config, report);
+}
+
+fn scaler(config: &Config, report: &mut Report<'_>) {
+    let Some(ScalerTls { certificate, key, client_ca }) = &config.scaler.tls else { return };
+    let trail = Trail::default().key("scaler").key("tls");
+    pair(certificate, key, &trail, report);
+    let at = trail.key("clientCa");
+    let Some(path) = client_ca.as_ref().filter(|_| !report.is_broken(&at)) else { return };
+    let chain = certificates::bytes(path).and_then(|bytes| certificates::chain(&bytes));
+    if let Err(what) = chain {
+        report.wrong(&at, what, "a PEM file with the certificates that may have signed KEDA's");
+    }
+}
+
+fn data(config: &Config, report: &mut Report<'_>) {
     let Some(tls) = &config.data.tls else { return };
     let trail = Trail::default().key("data").key("tls");
     let Tls { certificate, key, others } = tls;

@@ -34,14 +34,6 @@ impl NoTls {
         None
     }
 
-    /// A handshake that failed with that error.
-    pub fn of_handshake(error: &io::Error) -> Self {
-        Self::find(error).unwrap_or_else(|| Self {
-            brief: "the TLS handshake with it failed",
-            words: format!("the connection ended in the TLS handshake: {error}"),
-        })
-    }
-
     /// An error of I/O hides the error that it was made from, which may be one of I/O again.
     fn named(cause: &(dyn Error + 'static)) -> Option<Self> {
         if let Some(known) = cause.downcast_ref::<Self>() {

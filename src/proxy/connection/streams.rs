@@ -35,9 +35,13 @@ const STREAM_WINDOW: u32 = 1 << 20;
 /// The same for all streams together, so that a few large statements do not wait for each other.
 const CONNECTION_WINDOW: u32 = 4 << 20;
 
-/// Of an answer, so much is held for a client: two of the largest reads from a coordinator, so that the next is under
-/// way while one is written. All streams of a slow client may hold as much.
-const SEND_BUFFER: usize = 256 << 10;
+/// Of an answer, so much is held for a client beside the piece that is being written. It is of each stream: those of a
+/// slow client hold [`MOST_STREAMS`] times as much together.
+const SEND_BUFFER: usize = 64 << 10;
+
+/// When the port has closed, so long a connection without a request is waited for: a client that lives has said goodbye
+/// by then.
+const LAST_SILENCE: Duration = Duration::from_secs(2);
 
 tokio::task_local! {
     /// The stage of the stream whose task runs: hyper makes the task, and its service must find it.
@@ -85,6 +89,7 @@ where
         outcome = connection.as_mut() => outcome,
         // A client that does not say goodbye, or takes nothing of what its streams left behind.
         () = streams.silent_for(limits.write) => Ok(()),
+        () = forsaken(&stops, &streams) => Ok(()),
     }
 }
 
@@ -102,6 +107,12 @@ async fn leaves(stops: &Stops, lifecycle: &Lifecycle, streams: &Streams) {
         () = asked => {}
         () = closed => {}
     }
+}
+
+/// The gateway has left, and nothing is asked on the connection any more.
+async fn forsaken(stops: &Stops, streams: &Streams) {
+    stops.finish.cancelled().await;
+    streams.silent_for(LAST_SILENCE).await;
 }
 
 async fn served(service: Service, request: Request<Incoming>) -> Response<Body> {

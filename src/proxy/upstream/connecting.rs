@@ -91,7 +91,11 @@ async fn secured(
 ) -> Result<Wire, Cause> {
     match timeout(within, tls.connect(name, plain.into_inner())).await {
         Ok(Ok(stream)) => Ok(Wire::Tls(Box::new(TokioIo::new(stream)))),
-        Ok(Err(error)) => Err(NoTls::of_handshake(&error).into()),
+        // A connection that merely ended is one that did not come about: a proxy before nobody ends it so, too.
+        Ok(Err(error)) => Err(match NoTls::find(&error) {
+            Some(no_tls) => no_tls.into(),
+            None => error.into(),
+        }),
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "TLS handshake").into()),
     }
 }

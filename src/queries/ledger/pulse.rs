@@ -80,13 +80,31 @@ impl Ledger {
     /// A client came back after it was away since `before`.
     pub(super) fn returns(&self, record: &Record, before: u64, now: Instant) {
         let at = self.since_beginning(now);
-        let was_demand = before != SHUT_OUT && at.saturating_sub(before) < self.patience.idle();
+        let was_demand = self.lasted(before, at);
         let lasted = record.side.lasts(at, &self.patience);
         let is_first = record.weigh();
         record.side.lost(before);
         if !was_demand {
             self.rises(&record.side, is_first && !lasted, now);
         }
+    }
+
+    /// A client gave a sign of life and holds no request; it may have been silent for longer than it counts.
+    pub(super) fn goes_on(&self, record: &Record, now: Instant) {
+        let at = self.since_beginning(now);
+        let was_wanted = record.side.is_wanted(at, &self.patience);
+        let before = record.away.swap(at, Relaxed);
+        record.side.leaves(at);
+        record.weigh();
+        let is_held = record.state.load(Relaxed) == 0;
+        if is_held && before != HERE && !self.lasted(before, at) {
+            self.rises(&record.side, !was_wanted, now);
+        }
+    }
+
+    /// Whether a client that went away at that moment still counts.
+    fn lasted(&self, before: u64, at: u64) -> bool {
+        before != SHUT_OUT && at.saturating_sub(before) < self.patience.idle()
     }
 
     /// Takes over whether an operator keeps the group down; what waited in it is wanted once it may wake.

@@ -30,6 +30,12 @@ fn printed(config: &str, words: &str) -> Result<String, String> {
     if is_good { Ok(text(out)) } else { Err(text(err)) }
 }
 
+#[test]
+fn what_yaml_reads_as_something_else_is_quoted() {
+    let text = printed(GROUPS, "etl --target deployment/1e5 --namespace no").unwrap();
+    assert!(text.contains("  name: '1e5'\n  namespace: 'no'\n"), "{text}");
+}
+
 /// The examples are the command's own words below a comment.
 #[test]
 fn the_examples_are_what_the_command_prints() {
@@ -53,7 +59,7 @@ fn the_examples_are_what_the_command_prints() {
 
 #[test]
 fn a_group_without_xtrinodes_labels_is_asked_for_by_name() {
-    let text = printed(GROUPS, "etl --target statefulset/w --namespace n --trigger prometheus");
+    let text = printed(GROUPS, "etl --target statefulset/w --namespace ns --trigger prometheus");
     let text = text.unwrap();
     assert!(text.contains("kind: StatefulSet\n    name: w\n"), "{text}");
     let query = "query: 'sum(xtrinode_gateway_inflight_queries{routing_group=\"etl\"})'\n";
@@ -62,12 +68,22 @@ fn a_group_without_xtrinodes_labels_is_asked_for_by_name() {
 
 #[test]
 fn ports_and_tls_are_those_of_the_gateway() {
-    let tls = "tls: { certificate: c.pem, key: k.pem, clientCa: ca.pem }";
+    let (folder, made) = (
+        tempfile::tempdir().unwrap(),
+        rcgen::generate_simple_self_signed(["sluice-scaler".to_owned()]).unwrap(),
+    );
+    let file = |name: &str, text: String| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let (pem, key) = (file("c", made.cert.pem()), file("k", made.signing_key.serialize_pem()));
+    let tls = format!("tls: {{ certificate: \"{pem}\", key: \"{key}\", clientCa: \"{pem}\" }}");
     let scaler = format!("scaler: {{ enabled: true, bind: \"0.0.0.0:7000\", {tls} }}");
     let config = GROUPS.replace("scaler: { enabled: true }", &scaler);
-    let text = printed(&config, "etl --target deployment/w --namespace n").unwrap();
+    let text = printed(&config, "etl --target deployment/w --namespace ns").unwrap();
     for line in [
-        "        scalerAddress: 'sluice-scaler.n.svc:7000'\n",
+        "        scalerAddress: 'sluice-scaler.ns.svc:7000'\n",
         "        enableTLS: 'true'\n",
         "      authenticationRef:\n        name: sluice-scaler\n---\n",
         "kind: TriggerAuthentication\n",
@@ -80,13 +96,16 @@ fn ports_and_tls_are_those_of_the_gateway() {
 
 #[test]
 fn what_cannot_work_is_said_in_words() {
-    let target = "--target deployment/w --namespace n";
+    let target = "--target deployment/w --namespace ns";
     for (config, words, told) in [
         (GROUPS, format!("elt {target}"), "no routing group `elt` in"),
         (GROUPS, format!("elt {target}"), "did you mean `etl`?"),
         (GROUPS, "etl --target pod/w --namespace n".to_owned(), "neither deployment/NAME nor"),
         (GROUPS, "etl --target deployment/W --namespace n".to_owned(), "`W` is no name"),
         (GROUPS, "etl --target deployment/w --namespace n:x".to_owned(), "`n:x` is no name"),
+        (GROUPS, "etl --target deployment/w- --namespace n".to_owned(), "`w-` is no name"),
+        (GROUPS, "etl --target deployment/w --namespace n.x".to_owned(), "`n.x` is no name"),
+        (GROUPS, format!("etl {target} --gateway h:1"), "`h:1` is no host"),
         (&GROUPS.replace("true", "false"), format!("etl {target}"), "scaler.enabled is not true"),
         ("rules: 5\n", format!("etl {target}"), "rules"),
     ] {

@@ -113,6 +113,21 @@ async fn a_silent_client_that_returns_is_a_rise() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_sign_of_life_after_a_long_silence_is_a_rise() {
+    let house = House::known().await;
+    let mut events = quiet(&house).await;
+    let waiting = statement(&house);
+    assert_eq!(events.next().await.unwrap(), Some(true));
+    waiting.client_away(Instant::now());
+    let _ = pushes(&mut events, HOUR).await;
+    // A HEAD, which holds no request.
+    waiting.client_away(Instant::now());
+    assert_eq!(events.next().await.unwrap(), Some(true));
+    let _fresh = statement(&house);
+    assert!(!pushes(&mut events, seconds(4)).await.is_empty(), "it goes on, with what is new");
+}
+
+#[tokio::test(start_paused = true)]
 async fn coldstart_T3_who_reads_slowly_finds_one_word_and_none_of_what_is_over() {
     let house = House::known().await;
     let mut events = quiet(&house).await;
