@@ -212,10 +212,11 @@ impl Lease {
 
     /// Says what the coordinator called the query last.
     pub fn set_state(&self, state: State) {
-        let before = self.record.state.swap(index(state), Ordering::Relaxed);
-        if before == index(state) {
+        // Most pages say what the one before said: they only look.
+        if self.record.state.load(Ordering::Relaxed) == index(state) {
             return;
         }
+        let before = self.record.state.swap(index(state), Ordering::Relaxed);
         if before == 0 {
             self.record.weigh();
         }
