@@ -4,6 +4,7 @@
     suite.py                 everything
     suite.py clients         every client in every situation only; the gateway must be built
     suite.py clients-fast    the most used clients, warm and through one cold start
+    suite.py keda            KEDA's own scaler clients and operator; the gateway must be built
 
 Exit status 0 means that nothing failed. What a machine lacks is said in one line and counts as skipped; with CI=true
 it counts as failed. The peers are fetched while the Rust tests compile and run.
