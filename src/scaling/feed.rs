@@ -1,7 +1,8 @@
 //! One stream of KEDA: asked for its next frame, it waits until there is something to say.
 //!
-//! It looks at the group when the connection has room for a frame, and not before: who reads slowly is told what is so
-//! then, once, and no frame ever waits behind another. A stream ends with status OK when the process leaves and when it
+//! It looks at the group only when it is asked for a frame, so that nothing piles up here. hyper asks for one more than
+//! the peer's window takes: who lets his window fill up finds what came into it (a frame has about 7 bytes), and one
+//! frame that may be old by then. A stream ends with status OK when the process leaves and when it
 //! has grown old: KEDA comes back after 2 s then, and after up to 60 s when a stream breaks.
 
 use std::{
