@@ -86,7 +86,7 @@ def keda_only():
 def everything():
     """All rows."""
     rows = []
-    with ThreadPoolExecutor(9) as pool:
+    with ThreadPoolExecutor(10) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
         built = pool.submit(api_server.install)
@@ -94,6 +94,7 @@ def everything():
         reader = pool.submit(interpreter.interpreter, interpreter.READERS)
         checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
         browser = pool.submit(interpreter.interpreter, interpreter.BROWSERS)
+        scaler = [pool.submit(kedacore.install), built]
         # Against a real Trino and a real Kubernetes these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
@@ -101,6 +102,7 @@ def everything():
             rows.append(measured(f"conformance, Trino {version}", lambda row: conformance(row, version, installed)))
             rows.extend(clients(version, installed, python))
         rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
+        rows.append(measured(f"KEDA {kedacore.VERSION}", lambda row: keda(row, scaler, reader)))
         rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
         rows.extend(every_client(python, "-m", "fast"))
         rows.append(measured("passwords, tokens, OAuth2", lambda row: pytest(row, python.result(), HERE / "auth", [], lambda _: row)))
