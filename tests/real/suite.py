@@ -107,6 +107,7 @@ def everything():
         rows.extend(every_client(python, "-m", "fast"))
         rows.append(measured("passwords, tokens, OAuth2", lambda row: pytest(row, python.result(), HERE / "auth", [], lambda _: row)))
         rows.append(measured("Trino's web UI in Chromium", lambda row: pytest(row, browser.result(), HERE / "ui", [], lambda _: row)))
+        rows.append(measured("three replicas behind HAProxy", lambda row: pytest(row, python.result(), HERE / "replicas", [], lambda _: row)))
         rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
     return rows
 
