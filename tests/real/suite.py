@@ -25,6 +25,7 @@ import api_server
 import coordinators
 import interpreter
 import jaeger
+import prepared
 import prometheus
 from cache import REPOSITORY, Missing
 from keda import kedacore
@@ -86,7 +87,7 @@ def keda_only():
 def everything():
     """All rows."""
     rows = []
-    with ThreadPoolExecutor(9) as pool:
+    with ThreadPoolExecutor(10) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
         built = pool.submit(api_server.install)
@@ -94,6 +95,8 @@ def everything():
         reader = pool.submit(interpreter.interpreter, interpreter.READERS)
         checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
         browser = pool.submit(interpreter.interpreter, interpreter.BROWSERS)
+        # What comes of it is seen by the tests of each client, which wait for theirs.
+        pool.submit(prepared.clients)
         # Against a real Trino and a real Kubernetes these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
@@ -102,7 +105,7 @@ def everything():
             rows.extend(clients(version, installed, python))
         rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
         rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
-        rows.extend(every_client(python, "-m", "fast"))
+        rows.extend(every_client(python))
         rows.append(measured("passwords, tokens, OAuth2", lambda row: pytest(row, python.result(), HERE / "auth", [], lambda _: row)))
         rows.append(measured("Trino's web UI in Chromium", lambda row: pytest(row, browser.result(), HERE / "ui", [], lambda _: row)))
         rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
@@ -191,8 +194,8 @@ def every_client(python, *options):
 
     def row_of(case):
         found = case.find("properties/property[@name='situation']")
-        name = "clients" if found is None else f"clients, {found.get('value')}"
-        return rows.setdefault(name, Row(name))
+        name = found.get("value") if found is not None else case.get("classname").rsplit(".", 1)[-1].removeprefix("test_").replace("_", " ")
+        return rows.setdefault(name, Row(f"clients, {name}"))
 
     total = measured("clients", lambda row: pytest(row, python.result(), HERE / "clients", list(options), row_of))
     return [*rows.values(), *([total] if total.notes else [])]
