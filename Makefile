@@ -23,7 +23,7 @@ test-clients: gateway ## Every client in every situation against a real Trino, w
 test-keda: gateway ## KEDA's own scaler clients and operator against the gateway (builds KEDA once, some 700 CPU seconds)
 	@$(PYTHON) tests/real/suite.py keda
 
-test-clients-fast: gateway ## JDBC, Python and Go, warm and through one cold start; the part that `make test` runs
+test-clients-fast: gateway ## JDBC, Python and Go, warm and through one cold start
 	@$(PYTHON) tests/real/suite.py clients-fast
 
 gateway:
