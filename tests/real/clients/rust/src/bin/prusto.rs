@@ -9,7 +9,8 @@ struct Connected(Client);
 
 impl Asks for Connected {
     async fn rows(&self, sql: &str) -> Result<Vec<Vec<Value>>, String> {
-        let found = self.0.get_all::<Row>(sql.to_owned()).await.map_err(|error| error.to_string())?;
+        let found =
+            self.0.get_all::<Row>(sql.to_owned()).await.map_err(|error| error.to_string())?;
         Ok(found.into_vec().into_iter().map(Row::into_json).collect())
     }
 
