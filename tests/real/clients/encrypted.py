@@ -26,8 +26,8 @@ class Encrypted(Situation):
         self._spoken = {}
 
     def plays(self, client, task):
-        """Everything for those who are played everywhere, else that what they can do works."""
-        return super().plays(client, task) and client.tls and (client.full or task == "statements")
+        """Everything for those who are played everywhere, else that they come in, ask, and hear of an error."""
+        return super().plays(client, task) and client.tls and (client.full or task == "cold")
 
     @contextmanager
     def open(self, peers):

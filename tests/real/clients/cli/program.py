@@ -22,9 +22,12 @@ LONG = "SELECT orderkey, totalprice, comment FROM tpch.sf1.orders WHERE orderkey
 IN_PAGES = "--session=spooling_enabled=false"
 LONG_ROWS = 750_000
 FIRST = 1000
-# How many of its own questions, for the completion of names, are still open.
-OF_ITSELF = "SELECT count(*) FROM system.runtime.queries WHERE query = 'SHOW FUNCTIONS' AND state NOT IN ('FINISHED', 'FAILED')"
-LOOKS = 100
+# Whether its own questions, for the completion of names, have come and gone: of functions, then of tables.
+OF_ITSELF = (
+    "SELECT count_if(ended) > 1 AND NOT bool_or(NOT ended) AS gone FROM (SELECT state IN ('FINISHED', 'FAILED') AS ended"
+    " FROM system.runtime.queries WHERE query = 'SHOW FUNCTIONS' OR query LIKE 'SELECT table_name FROM information_schema.%')"
+)
+LOOKS = 60
 DEBUG = ("--debug", "--progress", "--ignore-errors", "--output-format=ALIGNED")
 
 
@@ -53,7 +56,7 @@ def interactive(contract, calls):
 def settled(session):
     """Waits for the end of what the command line asks by itself when it starts; killed before that, it leaves it behind."""
     for _ in range(LOOKS):
-        if any(line.strip() == "0" for line in session.ask(f"{OF_ITSELF};")[0]):
+        if any(line.strip() == "true" for line in session.ask(f"{OF_ITSELF};")[0]):
             break
     session.leave()
 

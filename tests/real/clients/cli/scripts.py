@@ -10,7 +10,7 @@ SHOWN = (
 NESTED = "SELECT ARRAY[1, NULL] AS list, MAP(ARRAY['k'], ARRAY[1]) AS map, CAST(ROW(1, 'x') AS ROW(n integer, w varchar)) AS pair"
 ME = (
     "SELECT current_user, current_catalog, current_schema, current_timezone(), current_path; SHOW SESSION LIKE 'query_priority';"
-    " SELECT \"user\", source FROM system.runtime.queries WHERE state = 'RUNNING' AND query LIKE '%finds itself%'"
+    " SELECT \"user\", source FROM system.runtime.queries WHERE state = 'RUNNING' AND query LIKE '%finds itself: trino_cli_476%'"
 )
 OPTIONS = (
     "--timezone=Asia/Kathmandu", "--session=query_priority=4", "--client-tags=one,two", "--client-info=words", "--trace-token=a-trace",

@@ -60,7 +60,7 @@ class Project:
         cursor = connect(self.where, catalog="memory", schema=self.schema).cursor()
         for (name, kind) in cursor.execute("SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = ?", [self.schema]).fetchall():
             cursor.execute(f"DROP {'VIEW' if kind == 'VIEW' else 'TABLE'} {name}").fetchall()
-        cursor.execute(f"DROP SCHEMA memory.{self.schema}").fetchall()
+        cursor.execute(f"DROP SCHEMA IF EXISTS memory.{self.schema}").fetchall()
 
 
 def outcome(result):
@@ -120,8 +120,8 @@ def in_a_project(task):
             try:
                 task(where, project)
             finally:
-                # Where nobody takes statements, nothing was made.
-                with suppress(trino.exceptions.HttpError, trino.exceptions.TrinoConnectionError):
+                # Where nobody took statements nothing was made; and who is awake since may have no catalogs yet.
+                with suppress(trino.exceptions.Error, trino.exceptions.HttpError):
                     project.drop()
 
     return played

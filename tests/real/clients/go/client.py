@@ -17,6 +17,7 @@ class Go(Client):
     # It costs little to have it in every situation.
     full = True
     prefix = False
+    protocols = frozenset({"h2"})
 
     def prepare(self):
         """Builds it; its own source is among the flags, so a change of it is another program."""

@@ -6,8 +6,8 @@ import java.util.List;
 /** What a connection keeps from one statement to the next, all of which travels in headers. */
 final class Session {
   private static final String ME = "SELECT current_user, current_catalog, current_schema, current_timezone(), current_path";
-  // The statement finds itself: whatever coordinator runs it knows it.
-  private static final String SOURCE = "SELECT \"user\", source FROM system.runtime.queries WHERE state = 'RUNNING' AND query LIKE '%finds itself%'";
+  // The statement finds itself, and not that of another client: whatever coordinator runs it knows it.
+  private static final String SOURCE = "SELECT \"user\", source FROM system.runtime.queries WHERE state = 'RUNNING' AND query LIKE '%finds itself: %s%%'";
   private static final List<String> EFFECTS =
       List.of(
           "SET SESSION query_priority = 3",
@@ -41,9 +41,13 @@ final class Session {
       }
     }
     try (var connection = target.connect()) {
-      methods(connection, see);
+      methods(connection, target, see);
     }
     properties(target, see);
+  }
+
+  private static String source(Target target) {
+    return SOURCE.replace("%s%%", target.get("word") + "%");
   }
 
   private static Object run(Connection connection, String sql) throws Exception {
@@ -54,7 +58,7 @@ final class Session {
     }
   }
 
-  private static void methods(Connection connection, See see) throws Exception {
+  private static void methods(Connection connection, Target target, See see) throws Exception {
     var trino = connection.unwrap(TrinoConnection.class);
     connection.setCatalog("system");
     connection.setSchema("runtime");
@@ -71,7 +75,7 @@ final class Session {
       connection.setClientInfo(name, "of the tests");
     }
     see.attempt("setClientInfo", () -> new java.util.TreeMap<>(connection.getClientInfo()));
-    see.attempt("the source then", () -> run(connection, SOURCE));
+    see.attempt("the source then", () -> run(connection, source(target)));
     see.attempt("warnings of the connection", () -> Shown.warnings(connection.getWarnings()));
   }
 
@@ -83,7 +87,7 @@ final class Session {
             "traceToken", "a-trace", "applicationNamePrefix", "tests-", "extraCredentials", "key:value",
             "timezone", "Pacific/Chatham", "roles", "system:ALL", "disableCompression", "true")) {
       see.attempt("properties of the URL", () -> run(connection, ME));
-      see.attempt("the source by URL", () -> run(connection, SOURCE));
+      see.attempt("the source by URL", () -> run(connection, source(target)));
       see.attempt("session properties by URL", () -> run(connection, "SHOW SESSION LIKE 'query%pri%'"));
     }
     try (var connection = target.connect("sessionUser", "dave")) {

@@ -74,7 +74,7 @@ const EFFECTS: [&str; 5] = [
     "SHOW SESSION LIKE 'query_priority'",
     "SELECT 'the last'",
 ];
-const LARGE: &str = "SELECT orderkey, partkey, extendedprice, comment FROM tpch.sf1.lineitem WHERE orderkey <= 300000";
+const LARGE: &str = "SELECT orderkey, partkey, extendedprice, comment FROM tpch.tiny.lineitem";
 
 /// Everything that it can do in one go.
 pub async fn statements(to: &Where, client: &impl Asks) -> io::Result<()> {
