@@ -10,7 +10,6 @@ use http::{
     header::{ACCEPT_ENCODING, HOST, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
     uri::PathAndQuery,
 };
-use hyper::body::Incoming;
 use sluice_routing::GroupName;
 use tokio::time::Instant;
 
@@ -22,7 +21,7 @@ use crate::{
         core::Core,
         exchange::{Exchange, line},
         unavailable,
-        upstream::{Failure, Upstream},
+        upstream::{AnswerBody, Failure, Upstream},
     },
     snapshot::Backend,
     trino::{
@@ -179,7 +178,7 @@ pub(crate) async fn send(
     backend: &Arc<Backend>,
     mut request: Request<Body>,
     within: std::time::Duration,
-) -> Result<Response<Incoming>, Failure> {
+) -> Result<Response<AnswerBody>, Failure> {
     exchange.learned.backend(&backend.name);
     let is_statement = request.method() == Method::POST;
     let told = exchange.spans.attempt(exchange, backend, &mut request);

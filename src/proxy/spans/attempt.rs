@@ -6,8 +6,6 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::body::Body;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::HttpInfo;
 use tokio::time::Instant;
 
 use super::{
@@ -15,7 +13,10 @@ use super::{
     server::Server,
 };
 use crate::{
-    proxy::{exchange::Exchange, upstream::Failure},
+    proxy::{
+        exchange::Exchange,
+        upstream::{self, AnswerBody, Failure},
+    },
     snapshot::Backend,
     telemetry::{
         context::TraceContext,
@@ -69,11 +70,10 @@ impl<'a> Attempt<'a> {
     }
 
     /// The backend answered, or did not.
-    pub(crate) fn ended(mut self, outcome: &Result<Response<Incoming>, Failure>) {
+    pub(crate) fn ended(mut self, outcome: &Result<Response<AnswerBody>, Failure>) {
         self.outcome = match outcome {
             Ok(answer) => {
-                let peer = answer.extensions().get::<HttpInfo>().map(HttpInfo::remote_addr);
-                Outcome::Answered(answer.status().as_u16(), peer)
+                Outcome::Answered(answer.status().as_u16(), upstream::peer(answer))
             }
             Err(failure) => Outcome::Failed(failure.kind().as_str()),
         };
