@@ -27,7 +27,7 @@ use crate::{
         owner::{self, Owner},
         page::{Counts, Lens, PageBody},
         resend, unavailable,
-        upstream::{AnswerBody, Failure},
+        upstream::{AnswerBody, Failure, Outgoing},
         waiting,
         watch::{Subject, Watch},
     },
@@ -346,7 +346,7 @@ async fn send(
     if let Some(trace) = trace.filter(|_| !headers.contains_key(TRACEPARENT)) {
         headers.insert(TRACEPARENT, trace.clone());
     }
-    let body = Body::from(followed.body.clone());
+    let body = Outgoing::Whole(followed.body.clone());
     let request = forward::request(
         exchange,
         backend,

@@ -1,9 +1,9 @@
 //! The connections of one data thread to the coordinators, and what their failures mean.
 //!
-//! Each data thread has ways of its own: a connection lives on the runtime that made it. What a poll asks goes on a `line`,
-//! without a task between it and the socket; what has a body goes by hyper's client. Either repeats a request by itself
-//! only where that is safe: hyper if a reused connection never began it, a line if it is a GET or HEAD and a reused
-//! connection closed without a byte of an answer.
+//! Each data thread has ways of its own: a connection lives on the runtime that made it. Statements and polls go on a
+//! `line`, without a task between them and the socket; what has a streaming body goes by hyper's client. Either repeats a
+//! request by itself only where that is safe: hyper if a reused connection never began it, a line if it is a GET or HEAD
+//! and a reused connection closed without a byte of an answer.
 
 mod answer;
 mod connecting;
@@ -20,8 +20,8 @@ use std::{
 
 use ahash::AHashMap;
 use axum::body::Body;
+use bytes::Bytes;
 use http::{Method, Request, Response, Uri, uri::Authority};
-use http_body::Body as _;
 use hyper_util::{
     client::legacy::{Client, connect::HttpInfo},
     rt::{TokioExecutor, TokioTimer},
@@ -83,6 +83,15 @@ impl fmt::Debug for Upstream {
     }
 }
 
+/// The body of a request to a coordinator.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// All of it.
+    Whole(Bytes),
+    /// As it comes from the client.
+    Streaming(Body),
+}
+
 /// Why there is no answer.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
@@ -115,7 +124,7 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         trust: Option<&Arc<Trust>>,
-        request: Request<Body>,
+        request: Request<Outgoing>,
         within: Duration,
     ) -> Result<Response<AnswerBody>, Failure> {
         let ways = trust.map(|trust| self.pool(trust));
@@ -156,12 +165,13 @@ impl Ways {
         Self { http, connecting, idle: Idle::new(patience) }
     }
 
-    async fn send(&self, request: Request<Body>) -> Result<Response<AnswerBody>, Failure> {
-        let is_poll = matches!(*request.method(), Method::GET | Method::HEAD);
-        if is_poll && request.body().is_end_stream() {
-            return self.ask(request.map(drop)).await;
-        }
-        match self.http.request(request).await {
+    async fn send(&self, request: Request<Outgoing>) -> Result<Response<AnswerBody>, Failure> {
+        let (head, body) = request.into_parts();
+        let body = match body {
+            Outgoing::Whole(body) => return self.ask(&Request::from_parts(head, ()), body).await,
+            Outgoing::Streaming(body) => body,
+        };
+        match self.http.request(Request::from_parts(head, body)).await {
             Ok(answer) => Ok(answer.map(AnswerBody::Hyper)),
             Err(error) if error.is_connect() => Err(Failure::Connect(error.into())),
             Err(error) => Err(Failure::Lost(error.into())),
@@ -169,16 +179,22 @@ impl Ways {
     }
 
     /// Asks on a line that is open already, else on a new one.
-    async fn ask(&self, request: Request<()>) -> Result<Response<AnswerBody>, Failure> {
-        let (words, method) = (asked(&request), request.method());
+    async fn ask(
+        &self,
+        request: &Request<()>,
+        body: Bytes,
+    ) -> Result<Response<AnswerBody>, Failure> {
+        let (words, method) = (asked(request, body.len()), request.method());
         let authority = request.uri().authority();
-        let authority = authority.ok_or_else(|| Failure::Unsendable("no coordinator".to_owned()))?;
+        let authority =
+            authority.ok_or_else(|| Failure::Unsendable("no coordinator".to_owned()))?;
+        let may_repeat = matches!(*method, Method::GET | Method::HEAD);
         let mut was_sent = false;
         if let Some(mut line) = self.idle.take(authority) {
-            match line.ask(&words, method).await {
+            match line.ask(words.clone(), body.clone(), method).await {
                 Ok(answered) => return Ok(self.answer(authority, answered, line)),
                 // The coordinator closed it while we wrote, as a rule.
-                Err(broken) if line.is_silent() && !broken.is_no_http() => was_sent = true,
+                Err(_) if may_repeat && line.is_silent() => was_sent = true,
                 Err(broken) => return Err(Failure::Lost(broken.into())),
             }
         }
@@ -187,7 +203,7 @@ impl Ways {
             true => Failure::Lost(cause),
             false => Failure::Connect(cause),
         })?;
-        match line.ask(&words, method).await {
+        match line.ask(words, body, method).await {
             Ok(answered) => Ok(self.answer(authority, answered, line)),
             Err(broken) => Err(Failure::Lost(broken.into())),
         }
@@ -199,7 +215,12 @@ impl Ways {
         Ok(Line::new(wire.into_inner()))
     }
 
-    fn answer(&self, authority: &Authority, answered: Answered, line: Line) -> Response<AnswerBody> {
+    fn answer(
+        &self,
+        authority: &Authority,
+        answered: Answered,
+        line: Line,
+    ) -> Response<AnswerBody> {
         let home = Home { idle: Arc::downgrade(&self.idle), authority: authority.clone() };
         let peer = line.peer();
         let (parts, body) = LineBody::of(answered, line, home);

@@ -4,7 +4,6 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::body::Body;
 use http::{Method, Request, Response};
 use tokio::time::Instant;
 
@@ -15,7 +14,7 @@ use super::{
 use crate::{
     proxy::{
         exchange::Exchange,
-        upstream::{self, AnswerBody, Failure},
+        upstream::{self, AnswerBody, Failure, Outgoing},
     },
     snapshot::Backend,
     telemetry::{
@@ -52,7 +51,7 @@ impl<'a> Attempt<'a> {
         exchange: &'a Exchange,
         backend: &Arc<Backend>,
         context: TraceContext,
-        request: &Request<Body>,
+        request: &Request<Outgoing>,
     ) -> Self {
         let path = request.uri().path();
         let below = path.strip_prefix(&*backend.url.base_path).unwrap_or(path);
@@ -72,9 +71,7 @@ impl<'a> Attempt<'a> {
     /// The backend answered, or did not.
     pub(crate) fn ended(mut self, outcome: &Result<Response<AnswerBody>, Failure>) {
         self.outcome = match outcome {
-            Ok(answer) => {
-                Outcome::Answered(answer.status().as_u16(), upstream::peer(answer))
-            }
+            Ok(answer) => Outcome::Answered(answer.status().as_u16(), upstream::peer(answer)),
             Err(failure) => Outcome::Failed(failure.kind().as_str()),
         };
     }

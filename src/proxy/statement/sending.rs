@@ -16,7 +16,7 @@ use crate::{
         exchange::Exchange,
         forward::{self, Page, Plan},
         page::{Counts, Lens, PageBody},
-        upstream::{AnswerBody, Failure},
+        upstream::{AnswerBody, Failure, Outgoing},
         watch::{Newcomer, Subject, Watch},
     },
     queries::{
@@ -86,7 +86,7 @@ pub(crate) async fn attempt(
 ) -> Result<Attempted, Failure> {
     let plan = Plan::new(exchange, backend, Page::Early);
     let path = PathAndQuery::from_static("/v1/statement");
-    let body = Body::from(statement.body.clone());
+    let body = Outgoing::Whole(statement.body.clone());
     let request = forward::request(
         exchange,
         backend,

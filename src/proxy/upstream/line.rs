@@ -1,9 +1,9 @@
 //! One connection to a coordinator, read and written by the request that has it, without a task of its own.
 //!
-//! It serves what a poll is: a request without a body, and an answer that streams. `asked` writes the one, `head` and
-//! `chunks` read the other, `body` hands it on, `idle` keeps lines that are between two requests. hyper's client passes
-//! each request and each piece of an answer through channels to a task of its own; here whoever waits reads the socket.
-//! Requests with a body take hyper's way: an answer may come before such a request is sent whole.
+//! It serves what statements and polls are: a request that is there as a whole, and an answer that streams. `asked` writes
+//! the one, `head` and `chunks` read the other, `body` hands it on, `idle` keeps lines that are between two requests.
+//! hyper's client passes each request and each piece of an answer through channels to a task of its own; here whoever
+//! waits reads the socket. Requests whose body streams take hyper's way.
 
 mod asked;
 mod body;
@@ -15,16 +15,17 @@ mod idle;
 mod tests;
 
 use std::{
+    future::poll_fn,
     io,
     net::SocketAddr,
-    pin::pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{Buf, Bytes, BytesMut};
 use http::Method;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 
 pub(super) use self::{
     asked::asked,
@@ -92,21 +93,56 @@ impl Line {
         self.peer
     }
 
-    /// Sends a request that has no body, and reads the head of its answer. Dropped before its end, the line is no good.
-    pub(super) async fn ask(&mut self, request: &[u8], method: &Method) -> Result<Answered, Broken> {
-        self.wire.write_all(request).await?;
-        self.wire.flush().await?;
-        loop {
-            if let Some(head) = head::read(&mut self.came, method)? {
-                return Ok(head);
+    /// Sends a request, and reads the head of its answer, which may come before all is sent. Dropped before its end, the
+    /// line is no good.
+    pub(super) async fn ask(
+        &mut self,
+        head: Bytes,
+        body: Bytes,
+        method: &Method,
+    ) -> Result<Answered, Broken> {
+        let mut words = head.chain(body);
+        let mut failed = None;
+        poll_fn(|cx| {
+            if failed.is_none()
+                && let Poll::Ready(Err(error)) = self.poll_say(cx, &mut words)
+            {
+                // Who is refused in the middle of a sentence may yet be told why.
+                failed = Some(error);
             }
-            if self.came.len() > LONGEST_HEAD {
-                return Err(Broken::NoHttp("its head is too long"));
+            loop {
+                if let Some(mut answered) = head::read(&mut self.came, method)? {
+                    answered.stays &= failed.is_none() && !words.has_remaining();
+                    return Poll::Ready(Ok(answered));
+                }
+                if self.came.len() > LONGEST_HEAD {
+                    return Poll::Ready(Err(Broken::NoHttp("its head is too long")));
+                }
+                match ready!(self.poll_more(cx)) {
+                    Ok(0) => {
+                        return Poll::Ready(Err(failed.take().map_or(Broken::Ended, Broken::Io)));
+                    }
+                    Ok(_) => {}
+                    Err(error) => return Poll::Ready(Err(error.into())),
+                }
             }
-            if std::future::poll_fn(|cx| self.poll_more(cx)).await? == 0 {
-                return Err(Broken::Ended);
+        })
+        .await
+    }
+
+    /// Writes what is left to be said.
+    fn poll_say(&mut self, cx: &mut Context<'_>, words: &mut impl Buf) -> Poll<io::Result<()>> {
+        while words.has_remaining() {
+            let mut slices = [io::IoSlice::new(&[]); 2];
+            let count = words.chunks_vectored(&mut slices);
+            let slices = slices.get(..count).unwrap_or_default();
+            let said = ready!(Pin::new(&mut self.wire).poll_write_vectored(cx, slices))?;
+            if said == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
+            words.advance(said);
         }
+        Pin::new(&mut self.wire).poll_flush(cx)
     }
 
     /// Reads what is there; 0 is the end.

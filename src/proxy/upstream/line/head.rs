@@ -39,7 +39,9 @@ pub(super) enum Length {
 pub(super) fn read(came: &mut BytesMut, asked: &Method) -> Result<Option<Answered>, Broken> {
     while let Some(answered) = one(came, asked)? {
         match answered.parts.status {
-            StatusCode::SWITCHING_PROTOCOLS => return Err(Broken::NoHttp("nobody asked to switch")),
+            StatusCode::SWITCHING_PROTOCOLS => {
+                return Err(Broken::NoHttp("nobody asked to switch"));
+            }
             status if status.is_informational() => {}
             _ => return Ok(Some(answered)),
         }
@@ -156,7 +158,8 @@ fn is_said(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
 fn stated(headers: &HeaderMap) -> Result<Option<u64>, Broken> {
     let mut stated = None;
     for line in headers.get_all(CONTENT_LENGTH) {
-        let digits = line.to_str().ok().filter(|line| line.bytes().all(|byte| byte.is_ascii_digit()));
+        let digits =
+            line.to_str().ok().filter(|line| line.bytes().all(|byte| byte.is_ascii_digit()));
         let bytes = digits.and_then(|digits| digits.parse().ok());
         let bytes: u64 = bytes.ok_or(Broken::NoHttp("its length is none"))?;
         if stated.replace(bytes).is_some_and(|earlier| earlier != bytes) {

@@ -9,8 +9,7 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
@@ -28,7 +27,7 @@ use super::{
 use crate::{
     config::model::Upstream as Settings,
     metrics::Metrics,
-    proxy::upstream::{self, Failure, Upstream},
+    proxy::upstream::{self, Failure, Outgoing, Upstream},
 };
 
 const IN_CHUNKS: &[u8] = b"4;name=value\r\nabcd\r\n0A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nrest";
@@ -59,8 +58,16 @@ fn what_is_no_chunk_breaks_the_body_for_good() {
     let long = [vec![b'1'; 2000], b"\r\n".to_vec()].concat();
     let trailers = [b"0\r\n".to_vec(), b"a: b\r\n".repeat(5000)].concat();
     for text in [
-        &b"x\r\n"[..], b"\r\n", b"+1\r\na\r\n", b"-1\r\n", b"1\na\r\n", b"1\r\naa\r\n", b"1\r\na\n\r\n",
-        b"10000000000000000\r\n", &long, &trailers,
+        &b"x\r\n"[..],
+        b"\r\n",
+        b"+1\r\na\r\n",
+        b"-1\r\n",
+        b"1\na\r\n",
+        b"1\r\naa\r\n",
+        b"1\r\na\n\r\n",
+        b"10000000000000000\r\n",
+        &long,
+        &trailers,
     ] {
         let (mut chunks, mut came) = (Chunks::default(), BytesMut::from(text));
         let mut read = chunks.next(&mut came);
@@ -117,10 +124,18 @@ fn the_length_of_a_body_is_judged_as_the_standard_says() {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", get, ("chunks", true)),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", get, ("chunks", true)),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", get, ("rest", false)),
-        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n", get, ("chunks", false)),
+        (
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n",
+            get,
+            ("chunks", false),
+        ),
         ("HTTP/1.1 200 OK\r\n\r\n", get, ("rest", false)),
         ("HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\n", get, ("7", false)),
-        ("HTTP/1.0 200 OK\r\nContent-Length: 7\r\nConnection: keep-alive\r\n\r\n", get, ("7", true)),
+        (
+            "HTTP/1.0 200 OK\r\nContent-Length: 7\r\nConnection: keep-alive\r\n\r\n",
+            get,
+            ("7", true),
+        ),
     ] {
         let (bytes, stays) = length(head, method).unwrap();
         assert_eq!((bytes.as_str(), stays), expected, "{head}");
@@ -189,8 +204,9 @@ fn upstream() -> Upstream {
 }
 
 async fn get(upstream: &Upstream, to: SocketAddr) -> Result<String, Failure> {
-    let request = Request::get(format!("http://{to}/v1/statement/x")).header("host", to.to_string());
-    let request = request.body(Body::empty()).unwrap();
+    let request =
+        Request::get(format!("http://{to}/v1/statement/x")).header("host", to.to_string());
+    let request = request.body(Outgoing::Whole(Bytes::new())).unwrap();
     let answer = upstream.send(None, request, Duration::from_secs(10)).await?;
     assert_eq!(upstream::peer(&answer), Some(to));
     let body = answer.into_body().collect().await.unwrap().to_bytes();
@@ -221,6 +237,70 @@ async fn a_line_that_was_closed_meanwhile_is_no_failure() {
         assert_eq!(get(&upstream, trino.address).await.unwrap(), "ok");
     }
     assert_eq!((trino.accepted.load(SeqCst), trino.asked.load(SeqCst)), (3, 5));
+}
+
+#[tokio::test]
+async fn a_post_is_never_repeated() {
+    let trino = scripted(|number| if number == 1 { b"" } else { WHOLE }).await;
+    let upstream = upstream();
+    let post = async || {
+        let request = Request::post(format!("http://{}/v1/statement", trino.address));
+        let request = request.header("content-length", "77").body(Outgoing::Whole(Bytes::new()));
+        upstream.send(None, request.unwrap(), Duration::from_secs(10)).await
+    };
+    let answer = post().await.unwrap();
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
+    let lost = post().await.unwrap_err();
+    assert!(matches!(lost, Failure::Lost(_)) && !lost.nothing_sent(), "{lost:?}");
+    assert_eq!((trino.accepted.load(SeqCst), trino.asked.load(SeqCst)), (1, 2));
+}
+
+#[tokio::test]
+async fn a_statement_that_is_refused_in_its_middle_is_told_why() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            assert!(request(&mut socket).await);
+            socket
+                .write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+                .await
+                .unwrap();
+            // It reads no more, and stays: whoever must write all of it first waits for ever.
+            std::mem::forget(socket);
+        }
+    });
+    let upstream = upstream();
+    for _ in 0..2 {
+        let body = Outgoing::Whole(vec![b' '; 64 << 20].into());
+        let request = Request::post(format!("http://{to}/v1/statement")).body(body).unwrap();
+        let answer = upstream.send(None, request, Duration::from_secs(10)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "no");
+    }
+}
+
+#[tokio::test]
+async fn a_body_has_its_own_length() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let asked = tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut text = vec![0; 1000];
+        let count = socket.read(&mut text).await.unwrap();
+        socket.write_all(WHOLE).await.unwrap();
+        String::from_utf8(text[..count].to_vec()).unwrap()
+    });
+    let request = Request::post(format!("http://{to}/v1/statement?a=b"))
+        .header("content-length", "77")
+        .header("Transfer-Encoding", "chunked")
+        .header("X-Trino-User", "me")
+        .body(Outgoing::Whole("SELECT 1".into()));
+    upstream().send(None, request.unwrap(), Duration::from_secs(10)).await.unwrap();
+    let expected =
+        "POST /v1/statement?a=b HTTP/1.1\r\nx-trino-user: me\r\ncontent-length: 8\r\n\r\nSELECT 1";
+    assert_eq!(asked.await.unwrap(), expected);
 }
 
 #[tokio::test]
@@ -263,7 +343,8 @@ async fn an_answer_that_ends_too_early_is_broken() {
             request(&mut socket).await;
             socket.write_all(cut).await.unwrap();
         });
-        let request = Request::get(format!("http://{to}/")).body(Body::empty()).unwrap();
+        let request =
+            Request::get(format!("http://{to}/")).body(Outgoing::Whole(Bytes::new())).unwrap();
         let answer = upstream().send(None, request, Duration::from_secs(10)).await.unwrap();
         let broken = answer.into_body().collect().await.unwrap_err();
         assert!(matches!(broken, upstream::Broken::Line(Broken::Ended)), "{broken:?}");
@@ -294,7 +375,8 @@ async fn a_client_that_leaves_closes_the_line() {
         let _ = closed.send(socket.read_u8().await.is_err());
     });
     let upstream = upstream();
-    let request = Request::get(format!("http://{to}/")).body(Body::empty()).unwrap();
+    let request =
+        Request::get(format!("http://{to}/")).body(Outgoing::Whole(Bytes::new())).unwrap();
     let mut body = upstream.send(None, request, Duration::from_secs(10)).await.unwrap().into_body();
     let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
     assert!(first == "some" && !body.is_end_stream());
