@@ -13,7 +13,6 @@ use http::{
     uri::PathAndQuery,
 };
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
 use sluice_routing::{BackendName, QueryId, query_id_of};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -28,7 +27,7 @@ use crate::{
         owner::{self, Owner},
         page::{Counts, Lens, PageBody},
         resend, unavailable,
-        upstream::Failure,
+        upstream::{AnswerBody, Failure, Outgoing},
         waiting,
         watch::{Subject, Watch},
     },
@@ -311,7 +310,7 @@ async fn attempt(
     backend: &Arc<Backend>,
     query: Option<&Query>,
     followed: &Followed,
-) -> Result<(Plan, http::Response<Incoming>), Failure> {
+) -> Result<(Plan, http::Response<AnswerBody>), Failure> {
     let plan = Plan::new(exchange, backend, followed.page(query));
     let polled = query.filter(|_| followed.is_of_the_chain());
     // Said before the first byte goes: whoever leaves in the midst of it leaves it said.
@@ -341,13 +340,13 @@ async fn send(
     query: Option<&Query>,
     followed: &Followed,
     plan: &Plan,
-) -> Result<http::Response<Incoming>, Failure> {
+) -> Result<http::Response<AnswerBody>, Failure> {
     let mut headers = followed.headers.clone();
     let trace = query.and_then(|query| query.about.traceparent.as_ref());
     if let Some(trace) = trace.filter(|_| !headers.contains_key(TRACEPARENT)) {
         headers.insert(TRACEPARENT, trace.clone());
     }
-    let body = Body::from(followed.body.clone());
+    let body = Outgoing::Whole(followed.body.clone());
     let request = forward::request(
         exchange,
         backend,
@@ -368,7 +367,7 @@ fn is_spooled(headers: &HeaderMap) -> bool {
         || headers.contains_key(X_PRESTO_QUERY_DATA_ENCODING)
 }
 
-fn is_compressed(answer: &http::Response<Incoming>) -> bool {
+fn is_compressed(answer: &http::Response<AnswerBody>) -> bool {
     answer
         .headers()
         .get(CONTENT_ENCODING)
@@ -383,7 +382,7 @@ async fn deliver(
     query: Option<Arc<Query>>,
     followed: &Followed,
     plan: Plan,
-    answer: http::Response<Incoming>,
+    answer: http::Response<AnswerBody>,
 ) -> Response {
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts, plan.patch.as_deref());

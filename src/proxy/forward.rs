@@ -4,13 +4,11 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
     header::{ACCEPT_ENCODING, HOST, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
     uri::PathAndQuery,
 };
-use hyper::body::Incoming;
 use sluice_routing::GroupName;
 use tokio::time::Instant;
 
@@ -22,7 +20,7 @@ use crate::{
         core::Core,
         exchange::{Exchange, line},
         unavailable,
-        upstream::{Failure, Upstream},
+        upstream::{AnswerBody, Failure, Outgoing, Upstream},
     },
     snapshot::Backend,
     trino::{
@@ -119,8 +117,8 @@ pub(crate) fn request(
     method: Method,
     path: &PathAndQuery,
     mut headers: HeaderMap,
-    body: Body,
-) -> Result<Request<Body>, http::Error> {
+    body: Outgoing,
+) -> Result<Request<Outgoing>, http::Error> {
     let host = if plan.mode == Mode::Host {
         exchange.base.authority.as_str()
     } else {
@@ -177,9 +175,9 @@ pub(crate) async fn send(
     upstream: &Upstream,
     exchange: &Exchange,
     backend: &Arc<Backend>,
-    mut request: Request<Body>,
+    mut request: Request<Outgoing>,
     within: std::time::Duration,
-) -> Result<Response<Incoming>, Failure> {
+) -> Result<Response<AnswerBody>, Failure> {
     exchange.learned.backend(&backend.name);
     let is_statement = request.method() == Method::POST;
     let told = exchange.spans.attempt(exchange, backend, &mut request);

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use http::{Request, uri::PathAndQuery};
+use http_body::Body as _;
 
 use crate::{
     metrics::Unavailable,
@@ -16,7 +18,7 @@ use crate::{
         forward::{self, Page, Plan},
         headers::clean_request,
         unavailable,
-        upstream::Failure,
+        upstream::{Failure, Outgoing},
     },
     snapshot::{Backend, BackendState},
 };
@@ -84,6 +86,10 @@ async fn try_to(
 ) -> Result<Response, Failure> {
     exchange.account.group(&core.shared.metrics.group(backend.group.as_ref()));
     let (mut parts, body) = request.into_parts();
+    let body = match body.is_end_stream() {
+        true => Outgoing::Whole(Bytes::new()),
+        false => Outgoing::Streaming(body),
+    };
     clean_request(&mut parts.headers);
     let plan = Plan::new(exchange, backend, Page::None);
     let path =

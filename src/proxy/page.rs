@@ -16,11 +16,14 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use crate::{
-    proxy::{exchange::Exchange, watch::Watch},
+    proxy::{
+        exchange::Exchange,
+        upstream::{AnswerBody, Broken},
+        watch::Watch,
+    },
     queries::Chronicle,
     trino::{
         head::Head,
@@ -120,7 +123,7 @@ const SMALL: usize = 4 * 1024;
 /// The body of a page.
 #[derive(Debug)]
 pub(crate) struct PageBody {
-    inner: Incoming,
+    inner: AnswerBody,
     lens: Lens,
     watch: Watch,
     ready: VecDeque<Bytes>,
@@ -137,13 +140,13 @@ pub(crate) struct PageBody {
     came: u64,
     went: u64,
     rewriting: Duration,
-    broken: Option<hyper::Error>,
+    broken: Option<Broken>,
 }
 
 impl PageBody {
     /// A page of which `held` has already been taken from the backend.
     pub(crate) fn new(
-        inner: Incoming,
+        inner: AnswerBody,
         lens: Lens,
         watch: Watch,
         held: Vec<Bytes>,
@@ -278,12 +281,12 @@ impl PageBody {
 
 impl Body for PageBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = Broken;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let this = &mut *self;
         ready!(this.poll_gather(cx));
         if let Some(piece) = this.next_piece() {

@@ -10,7 +10,6 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header::CONTENT_ENCODING};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
 
 use crate::{
@@ -18,6 +17,7 @@ use crate::{
         core::Core,
         exchange::{Exchange, line},
         statement::{self, Chosen, Place},
+        upstream::AnswerBody,
     },
     queries::{Query, query::Statement},
     snapshot::Backend,
@@ -33,7 +33,7 @@ const STARTING_UP: &str = "SERVER_STARTING_UP";
 /// What a queued page turned out to be.
 pub(crate) enum Seen {
     /// A page for the client, with what was already read of it.
-    Page(Vec<Bytes>, Incoming),
+    Page(Vec<Bytes>, AnswerBody),
     /// The first page of the query that takes this one's place.
     Instead(Response),
     /// It broke off before anything of it was sent.
@@ -47,7 +47,7 @@ pub(crate) async fn look(
     backend: &Arc<Backend>,
     query: &Arc<Query>,
     headers: &HeaderMap,
-    mut body: Incoming,
+    mut body: AnswerBody,
 ) -> Seen {
     let patience = exchange.snapshot.config.upstream.first_byte_timeout.get();
     let mut reader =
@@ -90,7 +90,7 @@ enum Chunk {
     Broken,
 }
 
-async fn next_chunk(body: &mut Incoming, patience: Duration) -> Chunk {
+async fn next_chunk(body: &mut AnswerBody, patience: Duration) -> Chunk {
     loop {
         return match timeout(patience, body.frame()).await {
             Ok(Some(Ok(frame))) => match frame.into_data() {

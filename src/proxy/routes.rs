@@ -115,6 +115,10 @@ async fn oauth2_step(
 }
 
 async fn web_ui((State(core), Extension(exchange)): Context, request: Request<Body>) -> Response {
+    // It names no path, and so comes here: no coordinator is a tunnel.
+    if *request.method() == Method::CONNECT {
+        return answers::wrong_method();
+    }
     ui::page(core, exchange, request).await
 }
 

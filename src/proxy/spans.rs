@@ -13,7 +13,7 @@ use sluice_routing::{QueryId, query_id_of};
 use tokio::time::Instant;
 
 use crate::{
-    proxy::{core::Core, exchange::Exchange, statement::asked::Asked},
+    proxy::{core::Core, exchange::Exchange, statement::asked::Asked, upstream::Outgoing},
     queries::{is_ours, query::About},
     snapshot::Backend,
     telemetry::{
@@ -124,7 +124,7 @@ impl Spans {
         &'a self,
         exchange: &'a Exchange,
         backend: &Arc<Backend>,
-        request: &mut Request<Body>,
+        request: &mut Request<Outgoing>,
     ) -> Option<Attempt<'a>> {
         if matches!(self, Self::Off) {
             return None;

@@ -11,7 +11,6 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Version};
 use http_body::Body as _;
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use sluice_routing::{QueryId, StatementKind};
 use tokio::time::Instant;
 
@@ -25,7 +24,7 @@ use crate::{
         forward::{self, Plan},
         headers::clean_request,
         owner,
-        upstream::Failure,
+        upstream::{AnswerBody, Failure},
         waiting,
         watch::Newcomer,
     },
@@ -269,7 +268,7 @@ pub(crate) async fn forward_statement(
                 deliver(&core, exchange, backend, answer, newcomer).await
             }
             Err(Failure::Connect(ref error))
-                if NoTls::find(error).is_none()
+                if NoTls::find(error.as_ref()).is_none()
                     && instead_of.is_none()
                     && !statement.in_transaction
                     && chosen.group.wake.has_driver
@@ -290,7 +289,7 @@ pub(crate) async fn forward_statement(
     }
 }
 
-fn reason_to_retry(outcome: &Result<(Plan, http::Response<Incoming>), Failure>) -> Option<Retry> {
+fn reason_to_retry(outcome: &Result<(Plan, http::Response<AnswerBody>), Failure>) -> Option<Retry> {
     match outcome {
         Err(Failure::Late(_)) => Some(Retry::Timeout),
         Err(Failure::Connect(_) | Failure::Lost(_)) => Some(Retry::Connect),

@@ -1,30 +1,40 @@
 //! The connections of one data thread to the coordinators, and what their failures mean.
 //!
-//! Each data thread has a client of its own: a pooled connection lives on the runtime that made it. The client
-//! resends a request by itself only when a reused connection never began it, which is safe for a POST too.
+//! Each data thread has ways of its own: a connection lives on the runtime that made it. Statements and polls go on a
+//! `line`, without a task between them and the socket; what has a streaming body goes by hyper's client. Either repeats a
+//! request by itself only where that is safe: hyper if a reused connection never began it, a line if it is a GET or HEAD
+//! and a reused connection closed without a byte of an answer.
 
+mod answer;
 mod connecting;
+mod line;
 mod wire;
 
 use std::{
     error::Error,
     fmt, io,
+    net::SocketAddr,
     sync::{Arc, Mutex, PoisonError, Weak},
     time::Duration,
 };
 
 use ahash::AHashMap;
 use axum::body::Body;
-use http::{Request, Response};
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http::{Method, Request, Response, Uri, uri::Authority};
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy::{Client, connect::HttpInfo},
     rt::{TokioExecutor, TokioTimer},
 };
 use thiserror::Error;
 use tokio::time::timeout;
+use tower::{Service as _, ServiceExt as _};
 
-use self::connecting::Connecting;
+pub(crate) use self::answer::{AnswerBody, Broken};
+use self::{
+    connecting::{Cause, Connecting},
+    line::{Answered, Home, Idle, Line, LineBody, asked},
+};
 use crate::{
     config::{
         model::Upstream as Settings,
@@ -44,7 +54,7 @@ type Http = Client<Connecting, Body>;
 
 /// One data thread's way to the coordinators.
 pub(crate) struct Upstream {
-    plain: Http,
+    plain: Ways,
     /// A pool for each set of certificates: a connection never serves under other settings than it was made with.
     /// Only this thread takes the lock, and never over an `.await`.
     secure: Mutex<AHashMap<TrustId, Pool>>,
@@ -52,9 +62,17 @@ pub(crate) struct Upstream {
     metrics: Arc<Metrics>,
 }
 
+/// The two ways to the coordinators that are connected to alike.
+#[derive(Clone)]
+struct Ways {
+    http: Http,
+    connecting: Connecting,
+    idle: Arc<Idle>,
+}
+
 /// Connections over TLS.
 struct Pool {
-    http: Http,
+    ways: Ways,
     /// Gone when no snapshot has it any more.
     trust: Weak<Trust>,
 }
@@ -65,15 +83,24 @@ impl fmt::Debug for Upstream {
     }
 }
 
+/// The body of a request to a coordinator.
+#[derive(Debug)]
+pub(crate) enum Outgoing {
+    /// All of it.
+    Whole(Bytes),
+    /// As it comes from the client.
+    Streaming(Body),
+}
+
 /// Why there is no answer.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     /// No connection came about: nothing was sent.
     #[error("cannot connect")]
-    Connect(#[source] hyper_util::client::legacy::Error),
+    Connect(#[source] Cause),
     /// The connection ended before an answer came.
     #[error("connection lost")]
-    Lost(#[source] hyper_util::client::legacy::Error),
+    Lost(#[source] Cause),
     /// The request could not even be written down.
     #[error("cannot be sent: {0}")]
     Unsendable(String),
@@ -86,7 +113,7 @@ impl Upstream {
     /// A client for the runtime it is built on.
     pub(crate) fn new(settings: &Settings, metrics: &Arc<Metrics>) -> Self {
         Self {
-            plain: http(settings, None, metrics),
+            plain: Ways::new(settings, None, metrics),
             secure: Mutex::default(),
             settings: settings.clone(),
             metrics: Arc::clone(metrics),
@@ -97,48 +124,123 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         trust: Option<&Arc<Trust>>,
-        request: Request<Body>,
+        request: Request<Outgoing>,
         within: Duration,
-    ) -> Result<Response<Incoming>, Failure> {
-        let answering = match trust {
-            None => self.plain.request(request),
-            Some(trust) => self.pool(trust).request(request),
-        };
-        match timeout(within, answering).await {
-            Err(_) => Err(Failure::Late(within)),
-            Ok(Err(error)) if error.is_connect() => Err(Failure::Connect(error)),
-            Ok(Err(error)) => Err(Failure::Lost(error)),
-            Ok(Ok(answer)) => Ok(answer),
-        }
+    ) -> Result<Response<AnswerBody>, Failure> {
+        let ways = trust.map(|trust| self.pool(trust));
+        let answering = ways.as_ref().unwrap_or(&self.plain).send(request);
+        timeout(within, answering).await.unwrap_or(Err(Failure::Late(within)))
     }
 
     /// The connections of that trust; those of trusts that a reload took away go when another comes.
-    fn pool(&self, trust: &Arc<Trust>) -> Http {
+    fn pool(&self, trust: &Arc<Trust>) -> Ways {
         let mut pools = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get_mut(&trust.id()) {
             // A reload that changed nothing here made it anew.
             if !std::ptr::eq(pool.trust.as_ptr(), Arc::as_ptr(trust)) {
                 pool.trust = Arc::downgrade(trust);
             }
-            return pool.http.clone();
+            return pool.ways.clone();
         }
         pools.retain(|_, pool| pool.trust.strong_count() > 0);
-        let http = http(&self.settings, Some(trust), &self.metrics);
-        let pool = Pool { http: http.clone(), trust: Arc::downgrade(trust) };
+        let ways = Ways::new(&self.settings, Some(trust), &self.metrics);
+        let pool = Pool { ways: ways.clone(), trust: Arc::downgrade(trust) };
         pools.insert(trust.id(), pool);
-        http
+        ways
     }
 }
 
-fn http(settings: &Settings, trust: Option<&Trust>, metrics: &Arc<Metrics>) -> Http {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(settings.pool_idle_timeout.get())
-        .http1_max_headers(MOST_HEADERS)
-        .http1_max_buf_size(BUFFER)
-        .retry_canceled_requests(true)
-        .set_host(true)
-        .build(Connecting::new(trust, settings.connect_timeout.get(), metrics))
+impl Ways {
+    fn new(settings: &Settings, trust: Option<&Trust>, metrics: &Arc<Metrics>) -> Self {
+        let connecting = Connecting::new(trust, settings.connect_timeout.get(), metrics);
+        let patience = settings.pool_idle_timeout.get();
+        let http = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(patience)
+            .http1_max_headers(MOST_HEADERS)
+            .http1_max_buf_size(BUFFER)
+            .retry_canceled_requests(true)
+            .set_host(true)
+            .build(connecting.clone());
+        Self { http, connecting, idle: Idle::new(patience) }
+    }
+
+    async fn send(&self, request: Request<Outgoing>) -> Result<Response<AnswerBody>, Failure> {
+        let (head, body) = request.into_parts();
+        let body = match body {
+            Outgoing::Whole(body) => return self.ask(&Request::from_parts(head, ()), body).await,
+            Outgoing::Streaming(body) => body,
+        };
+        match self.http.request(Request::from_parts(head, body)).await {
+            Ok(answer) => Ok(answer.map(AnswerBody::Hyper)),
+            Err(error) if error.is_connect() => Err(Failure::Connect(error.into())),
+            Err(error) => Err(Failure::Lost(error.into())),
+        }
+    }
+
+    /// Asks on a line that is open already, else on a new one.
+    async fn ask(
+        &self,
+        request: &Request<()>,
+        body: Bytes,
+    ) -> Result<Response<AnswerBody>, Failure> {
+        let (words, method) = (asked(request, body.len()), request.method());
+        let authority = request.uri().authority();
+        let authority =
+            authority.ok_or_else(|| Failure::Unsendable("no coordinator".to_owned()))?;
+        let may_repeat = matches!(*method, Method::GET | Method::HEAD);
+        let mut was_sent = false;
+        if let Some(mut line) = self.idle.take(authority) {
+            match line.ask(words.clone(), body.clone(), method).await {
+                Ok(answered) => return Ok(self.answer(authority, answered, line)),
+                // The coordinator closed it while we wrote, as a rule.
+                Err(_) if may_repeat && line.is_silent() => was_sent = true,
+                Err(broken) => return Err(Failure::Lost(broken.into())),
+            }
+        }
+        let mut line = self.open(request.uri()).await.map_err(|cause| match was_sent {
+            // Nobody knows what became of the first attempt.
+            true => Failure::Lost(cause),
+            false => Failure::Connect(cause),
+        })?;
+        match line.ask(words, body, method).await {
+            Ok(answered) => Ok(self.answer(authority, answered, line)),
+            Err(broken) => Err(Failure::Lost(broken.into())),
+        }
+    }
+
+    async fn open(&self, uri: &Uri) -> Result<Line, Cause> {
+        let mut connecting = self.connecting.clone();
+        let wire = connecting.ready().await?.call(uri.clone()).await?;
+        Ok(Line::new(wire.into_inner()))
+    }
+
+    fn answer(
+        &self,
+        authority: &Authority,
+        answered: Answered,
+        line: Line,
+    ) -> Response<AnswerBody> {
+        let home = Home { idle: Arc::downgrade(&self.idle), authority: authority.clone() };
+        let peer = line.peer();
+        let (parts, body) = LineBody::of(answered, line, home);
+        let mut answer = Response::from_parts(parts, AnswerBody::Line(body));
+        if let Some(peer) = peer {
+            answer.extensions_mut().insert(Peer(peer));
+        }
+        answer
+    }
+}
+
+/// Who answered on a line.
+#[derive(Clone, Copy, Debug)]
+struct Peer(SocketAddr);
+
+/// The address that an answer came from.
+pub(crate) fn peer(answer: &Response<AnswerBody>) -> Option<SocketAddr> {
+    let extensions = answer.extensions();
+    let of_hyper = || extensions.get::<HttpInfo>().map(HttpInfo::remote_addr);
+    extensions.get::<Peer>().map(|peer| peer.0).or_else(of_hyper)
 }
 
 impl Failure {
@@ -155,7 +257,7 @@ impl Failure {
     /// What was wrong with TLS, if that is the reason.
     pub(crate) fn no_tls(&self) -> Option<NoTls> {
         match self {
-            Self::Connect(error) | Self::Lost(error) => NoTls::find(error),
+            Self::Connect(error) | Self::Lost(error) => NoTls::find(error.as_ref()),
             Self::Late(_) | Self::Unsendable(_) => None,
         }
     }
@@ -176,16 +278,14 @@ impl Failure {
                 _ if chain_says(error, "dns error") => UpstreamError::Dns,
                 _ => UpstreamError::Refused,
             },
-            Self::Lost(error) => match hyper_error(error) {
-                Some(inner) if inner.is_parse() => UpstreamError::Protocol,
-                _ => UpstreamError::Reset,
-            },
+            Self::Lost(error) if is_no_http(error) => UpstreamError::Protocol,
+            Self::Lost(_) => UpstreamError::Reset,
         }
     }
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    let mut next = Some(error);
+fn chain<'a>(error: &'a Cause) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let mut next: Option<&'a (dyn Error + 'static)> = Some(error.as_ref());
     std::iter::from_fn(move || {
         let this = next?;
         next = this.source();
@@ -193,14 +293,17 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
-fn io_kind(error: &hyper_util::client::legacy::Error) -> Option<io::ErrorKind> {
+fn io_kind(error: &Cause) -> Option<io::ErrorKind> {
     chain(error).find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind)
 }
 
-fn hyper_error(error: &hyper_util::client::legacy::Error) -> Option<&hyper::Error> {
-    chain(error).find_map(|cause| cause.downcast_ref::<hyper::Error>())
+fn is_no_http(error: &Cause) -> bool {
+    chain(error).any(|cause| {
+        let by_hyper = cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
+        by_hyper || cause.downcast_ref::<line::Broken>().is_some_and(line::Broken::is_no_http)
+    })
 }
 
-fn chain_says(error: &hyper_util::client::legacy::Error, words: &str) -> bool {
+fn chain_says(error: &Cause, words: &str) -> bool {
     chain(error).any(|cause| cause.to_string().contains(words))
 }

@@ -16,6 +16,7 @@ use crate::{
     proxy::{
         Shared,
         exchange::{Exchange, line},
+        upstream::Broken,
     },
     queries::{
         Ending, Lease, Pass, Query,
@@ -199,7 +200,7 @@ impl Watch {
     }
 
     /// The backend broke off in the middle of the page.
-    pub(crate) fn broken(&mut self, past_next_uri: bool, error: &hyper::Error) {
+    pub(crate) fn broken(&mut self, past_next_uri: bool, error: &Broken) {
         self.backend.live.metrics.failed(UpstreamError::Body);
         self.shared.metrics.error(ErrorKind::UpstreamBody, self.exchange.account.label());
         line!(

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{Method, StatusCode, uri::PathAndQuery};
-use hyper::body::Incoming;
 
 use super::{Followed, account_for, ask, attempt, deliver};
 use crate::{
     backends::passive,
-    proxy::{answers, core::Core, exchange::Exchange, forward::Plan, owner::Owner, search},
+    proxy::{
+        answers, core::Core, exchange::Exchange, forward::Plan, owner::Owner, search,
+        upstream::AnswerBody,
+    },
     snapshot::Backend,
 };
 
@@ -60,7 +62,7 @@ async fn found(
     backend: &Arc<Backend>,
     followed: &Followed,
     question: &Followed,
-    (plan, answer): (Plan, http::Response<Incoming>),
+    (plan, answer): (Plan, http::Response<AnswerBody>),
 ) -> Response {
     if answer.status().is_success() {
         passive::learned(backend, followed.id.suffix());

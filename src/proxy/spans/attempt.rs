@@ -4,10 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use axum::body::Body;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
-use hyper_util::client::legacy::connect::HttpInfo;
 use tokio::time::Instant;
 
 use super::{
@@ -15,7 +12,10 @@ use super::{
     server::Server,
 };
 use crate::{
-    proxy::{exchange::Exchange, upstream::Failure},
+    proxy::{
+        exchange::Exchange,
+        upstream::{self, AnswerBody, Failure, Outgoing},
+    },
     snapshot::Backend,
     telemetry::{
         context::TraceContext,
@@ -51,7 +51,7 @@ impl<'a> Attempt<'a> {
         exchange: &'a Exchange,
         backend: &Arc<Backend>,
         context: TraceContext,
-        request: &Request<Body>,
+        request: &Request<Outgoing>,
     ) -> Self {
         let path = request.uri().path();
         let below = path.strip_prefix(&*backend.url.base_path).unwrap_or(path);
@@ -69,12 +69,9 @@ impl<'a> Attempt<'a> {
     }
 
     /// The backend answered, or did not.
-    pub(crate) fn ended(mut self, outcome: &Result<Response<Incoming>, Failure>) {
+    pub(crate) fn ended(mut self, outcome: &Result<Response<AnswerBody>, Failure>) {
         self.outcome = match outcome {
-            Ok(answer) => {
-                let peer = answer.extensions().get::<HttpInfo>().map(HttpInfo::remote_addr);
-                Outcome::Answered(answer.status().as_u16(), peer)
-            }
+            Ok(answer) => Outcome::Answered(answer.status().as_u16(), upstream::peer(answer)),
             Err(failure) => Outcome::Failed(failure.kind().as_str()),
         };
     }

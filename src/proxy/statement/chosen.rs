@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use hyper::body::Incoming;
 use sluice_routing::{Decision, LoadGuard, Outcome, Refusal, decide, place};
 use tokio::time::Instant;
 
@@ -20,7 +19,7 @@ use crate::{
             asked::{Asked, Lines},
             rejected,
         },
-        upstream::Failure,
+        upstream::{AnswerBody, Failure},
         waiting,
     },
     queries::story::cut,
@@ -195,7 +194,7 @@ impl Chosen {
         &mut self,
         exchange: &Exchange,
         user: Option<&str>,
-        outcome: &Result<(Plan, http::Response<Incoming>), Failure>,
+        outcome: &Result<(Plan, http::Response<AnswerBody>), Failure>,
     ) -> bool {
         if self.advance(exchange, user) {
             return true;

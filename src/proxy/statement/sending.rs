@@ -7,7 +7,6 @@ use std::{sync::Arc, time::Duration};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, uri::PathAndQuery};
-use hyper::body::Incoming;
 
 use super::asked::Asked;
 use crate::{
@@ -17,7 +16,7 @@ use crate::{
         exchange::Exchange,
         forward::{self, Page, Plan},
         page::{Counts, Lens, PageBody},
-        upstream::Failure,
+        upstream::{AnswerBody, Failure, Outgoing},
         watch::{Newcomer, Subject, Watch},
     },
     queries::{
@@ -75,7 +74,7 @@ pub(crate) fn kept(core: &Core, headers: HeaderMap, body: Bytes, asked: &Asked) 
 }
 
 /// A backend's answer to a statement, and the plan by which it was asked.
-pub(crate) type Attempted = (Plan, http::Response<Incoming>);
+pub(crate) type Attempted = (Plan, http::Response<AnswerBody>);
 
 /// One attempt at one backend, within `upstream.statementTimeout` and `most`, whichever is shorter.
 pub(crate) async fn attempt(
@@ -87,7 +86,7 @@ pub(crate) async fn attempt(
 ) -> Result<Attempted, Failure> {
     let plan = Plan::new(exchange, backend, Page::Early);
     let path = PathAndQuery::from_static("/v1/statement");
-    let body = Body::from(statement.body.clone());
+    let body = Outgoing::Whole(statement.body.clone());
     let request = forward::request(
         exchange,
         backend,

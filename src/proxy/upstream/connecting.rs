@@ -28,7 +28,7 @@ use crate::{
     proxy::port::{KEEPALIVE, KEEPALIVE_INTERVAL, KEEPALIVE_RETRIES},
 };
 
-type Cause = Box<dyn Error + Send + Sync>;
+pub(super) type Cause = Box<dyn Error + Send + Sync>;
 
 /// Opens connections, and says how long that took.
 #[derive(Clone)]
@@ -55,9 +55,9 @@ impl Connecting {
 }
 
 impl Service<Uri> for Connecting {
-    type Response = Wire;
+    type Response = TokioIo<Wire>;
     type Error = Cause;
-    type Future = Pin<Box<dyn Future<Output = Result<Wire, Cause>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Wire>, Cause>> + Send>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Cause>> {
         Service::<Uri>::poll_ready(&mut self.connector, cx).map_err(Into::into)
@@ -73,12 +73,12 @@ impl Service<Uri> for Connecting {
                 let plain = connecting.await?;
                 match (tls, name) {
                     (Some(tls), Some(name)) => secured(tls, name?, plain, within).await,
-                    _ => Ok(Wire::Plain(plain)),
+                    _ => Ok(Wire::Plain(plain.into_inner())),
                 }
             };
             let connected = connected.await;
             metrics.step(Step::UpstreamConnect, began.elapsed());
-            connected
+            connected.map(TokioIo::new)
         })
     }
 }
@@ -90,7 +90,7 @@ async fn secured(
     within: Duration,
 ) -> Result<Wire, Cause> {
     match timeout(within, tls.connect(name, plain.into_inner())).await {
-        Ok(Ok(stream)) => Ok(Wire::Tls(Box::new(TokioIo::new(stream)))),
+        Ok(Ok(stream)) => Ok(Wire::Tls(Box::new(stream))),
         // A connection that merely ended is one that did not come about: a proxy before nobody ends it so, too.
         Ok(Err(error)) => Err(match NoTls::find(&error) {
             Some(no_tls) => no_tls.into(),

@@ -1,42 +1,61 @@
-//! A connection to a coordinator as hyper reads and writes it, plain or over TLS.
+//! The socket of a connection to a coordinator, plain or with TLS on it.
 //!
 //! One enum instead of a trait object: this is where every byte of every page passes.
 
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
 };
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::{
-    client::legacy::connect::{Connected, Connection},
-    rt::TokioIo,
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
 };
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// An open connection.
+/// An open socket.
+#[derive(Debug)]
 pub(super) enum Wire {
-    Plain(TokioIo<TcpStream>),
+    Plain(TcpStream),
     /// In a box: it is ten times as large, and most connections are plain.
-    Tls(Box<TokioIo<TlsStream<TcpStream>>>),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Wire {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Self::Plain(plain) => plain,
+            Self::Tls(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// Who is at its other end.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.socket().peer_addr().ok()
+    }
+
+    /// Whether nothing has come on it, not even its end. As a rule tokio knows, and no system call is made.
+    pub(super) fn is_quiet(&self) -> bool {
+        let read = self.socket().try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
 }
 
 impl Connection for Wire {
     fn connected(&self) -> Connected {
-        match self {
-            Self::Plain(plain) => plain.connected(),
-            Self::Tls(tls) => tls.inner().get_ref().0.connected(),
-        }
+        // What hyper's own connector says of a socket.
+        self.socket().connected()
     }
 }
 
-impl Read for Wire {
+impl AsyncRead for Wire {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Plain(plain) => Pin::new(plain).poll_read(cx, buffer),
@@ -45,7 +64,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl AsyncWrite for Wire {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

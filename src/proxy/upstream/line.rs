@@ -1,0 +1,183 @@
+//! One connection to a coordinator, read and written by the request that has it, without a task of its own.
+//!
+//! It serves what statements and polls are: a request that is there as a whole, and an answer that streams. `asked` writes
+//! the one, `head` and `chunks` read the other, `body` hands it on, `idle` keeps lines that are between two requests.
+//! hyper's client passes each request and each piece of an answer through channels to a task of its own; here whoever
+//! waits reads the socket. Requests whose body streams take hyper's way.
+
+mod asked;
+mod body;
+mod chunks;
+mod head;
+mod idle;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;
+
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::Method;
+use thiserror::Error;
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+
+pub(super) use self::{
+    asked::asked,
+    body::LineBody,
+    head::Answered,
+    idle::{Home, Idle},
+};
+use super::wire::Wire;
+
+/// A read of a line that has not seen a large page: most pages, and the heads of all, are smaller.
+const SMALL_READ: usize = 8 * 1024;
+
+/// The largest read; pages stream through it, so it bounds what a page costs. Larger ones are no faster, and every slow
+/// reader of a large page holds some of them.
+const LARGE_READ: usize = 128 * 1024;
+
+/// What is not worth a system call of its own.
+const LEAST_READ: usize = 1024;
+
+/// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
+const LONGEST_HEAD: usize = 128 * 1024;
+
+/// What went wrong on an open line.
+#[derive(Debug, Error)]
+pub(crate) enum Broken {
+    /// The coordinator closed it before the answer had come whole.
+    #[error("connection closed before the answer had come whole")]
+    Ended,
+    /// What came is no HTTP/1.1.
+    #[error("the answer is no HTTP: {0}")]
+    NoHttp(&'static str),
+    /// The socket's own words.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Broken {
+    /// Whether something came that no coordinator says.
+    pub(super) fn is_no_http(&self) -> bool {
+        matches!(self, Self::NoHttp(_))
+    }
+}
+
+/// An open connection on which nothing is under way.
+#[derive(Debug)]
+pub(super) struct Line {
+    wire: Wire,
+    /// What has come and was not handed on.
+    came: BytesMut,
+    /// How much the next read asks for.
+    read: usize,
+    /// The most that one read brought since the last answer.
+    most: usize,
+    peer: Option<SocketAddr>,
+}
+
+impl Line {
+    pub(super) fn new(wire: Wire) -> Self {
+        let peer = wire.peer();
+        Self { wire, came: BytesMut::new(), read: SMALL_READ, most: 0, peer }
+    }
+
+    /// Who is at its other end.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
+    /// Sends a request, and reads the head of its answer, which may come before all is sent. Dropped before its end, the
+    /// line is no good.
+    pub(super) async fn ask(
+        &mut self,
+        head: Bytes,
+        body: Bytes,
+        method: &Method,
+    ) -> Result<Answered, Broken> {
+        let mut words = head.chain(body);
+        let mut failed = None;
+        poll_fn(|cx| {
+            if failed.is_none()
+                && let Poll::Ready(Err(error)) = self.poll_say(cx, &mut words)
+            {
+                // Who is refused in the middle of a sentence may yet be told why.
+                failed = Some(error);
+            }
+            loop {
+                if let Some(mut answered) = head::read(&mut self.came, method)? {
+                    answered.stays &= failed.is_none() && !words.has_remaining();
+                    return Poll::Ready(Ok(answered));
+                }
+                if self.came.len() > LONGEST_HEAD {
+                    return Poll::Ready(Err(Broken::NoHttp("its head is too long")));
+                }
+                match ready!(self.poll_more(cx)) {
+                    Ok(0) => {
+                        return Poll::Ready(Err(failed.take().map_or(Broken::Ended, Broken::Io)));
+                    }
+                    Ok(_) => {}
+                    Err(error) => return Poll::Ready(Err(error.into())),
+                }
+            }
+        })
+        .await
+    }
+
+    /// Writes what is left to be said.
+    fn poll_say(&mut self, cx: &mut Context<'_>, words: &mut impl Buf) -> Poll<io::Result<()>> {
+        while words.has_remaining() {
+            let mut slices = [io::IoSlice::new(&[]); 2];
+            let count = words.chunks_vectored(&mut slices);
+            let slices = slices.get(..count).unwrap_or_default();
+            let said = ready!(Pin::new(&mut self.wire).poll_write_vectored(cx, slices))?;
+            if said == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            words.advance(said);
+        }
+        Pin::new(&mut self.wire).poll_flush(cx)
+    }
+
+    /// Reads what is there; 0 is the end.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.came.capacity() - self.came.len() < LEAST_READ {
+            self.came.reserve(self.read);
+        }
+        let room = self.came.capacity() - self.came.len();
+        // Keeps nothing between two polls.
+        let count = ready!(pin!(self.wire.read_buf(&mut self.came)).poll(cx))?;
+        self.most = self.most.max(count);
+        if count == room {
+            self.read = (self.read * 2).min(LARGE_READ);
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    /// Whether nothing of an answer has come.
+    pub(super) fn is_silent(&self) -> bool {
+        self.most == 0
+    }
+
+    /// Whether another request may be sent on it: nothing has come unasked, and the coordinator has not closed it.
+    fn is_quiet(&self) -> bool {
+        self.came.is_empty() && self.wire.is_quiet()
+    }
+
+    /// Makes it ready to wait: what a large page needed is given back.
+    fn rest(&mut self) {
+        if self.most < self.read / 2 {
+            self.read = (self.read / 2).max(SMALL_READ);
+        }
+        self.most = 0;
+        if self.came.capacity() > SMALL_READ {
+            self.came = BytesMut::new();
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The head of an answer: status, headers, and how long its body is (RFC 9112 sections 4 to 6).
+//!
+//! `httparse` reads the words, as it does for hyper. Headers share the bytes that came: none is copied.
+
+use std::mem::MaybeUninit;
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    response::Parts,
+};
+use httparse::{Header, ParserConfig, Response, Status};
+
+use super::{Broken, chunks::Chunks};
+
+/// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
+const MOST_HEADERS: usize = 1024;
+
+/// The head of an answer.
+#[derive(Debug)]
+pub(in super::super) struct Answered {
+    pub(in super::super) parts: Parts,
+    pub(super) length: Length,
+    /// Whether the line may be used again after the body.
+    pub(super) stays: bool,
+}
+
+/// How much of the body is still to come.
+#[derive(Debug)]
+pub(super) enum Length {
+    Bytes(u64),
+    Chunks(Chunks),
+    /// Until the coordinator closes the line.
+    Rest,
+}
+
+/// Takes a whole head from what has come; `None` while there is none. Interim answers (1xx) are passed over.
+pub(super) fn read(came: &mut BytesMut, asked: &Method) -> Result<Option<Answered>, Broken> {
+    while let Some(answered) = one(came, asked)? {
+        match answered.parts.status {
+            StatusCode::SWITCHING_PROTOCOLS => {
+                return Err(Broken::NoHttp("nobody asked to switch"));
+            }
+            status if status.is_informational() => {}
+            _ => return Ok(Some(answered)),
+        }
+    }
+    Ok(None)
+}
+
+/// Where a header lies in the head.
+#[derive(Clone, Copy)]
+struct Lies {
+    name: (usize, usize),
+    value: (usize, usize),
+}
+
+fn one(came: &mut BytesMut, asked: &Method) -> Result<Option<Answered>, Broken> {
+    if came.is_empty() {
+        return Ok(None);
+    }
+    let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST_HEADERS];
+    let mut parsed = Response::new(&mut []);
+    let config = ParserConfig::default();
+    let read = config.parse_response_with_uninit_headers(&mut parsed, came, &mut headers);
+    let length = match read.map_err(|error| Broken::NoHttp(words(error)))? {
+        Status::Partial => return Ok(None),
+        Status::Complete(length) => length,
+    };
+    let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
+    let status = status.ok_or(Broken::NoHttp("it has no status"))?;
+    let is_old = parsed.version == Some(0);
+    let begin = came.as_ptr() as usize;
+    let at = |text: &[u8]| {
+        let from = (text.as_ptr() as usize).wrapping_sub(begin);
+        (from, from.saturating_add(text.len()))
+    };
+    let lie: Vec<Lies> = parsed
+        .headers
+        .iter()
+        .map(|header| Lies { name: at(header.name.as_bytes()), value: at(header.value) })
+        .collect();
+    let head = came.split_to(length).freeze();
+    let headers = named(&head, &lie)?;
+    answered(status, is_old, headers, asked).map(Some)
+}
+
+fn words(error: httparse::Error) -> &'static str {
+    match error {
+        httparse::Error::TooManyHeaders => "it has too many headers",
+        httparse::Error::Status | httparse::Error::Version => "its first line is none",
+        _ => "a header is none",
+    }
+}
+
+fn named(head: &Bytes, lie: &[Lies]) -> Result<HeaderMap, Broken> {
+    let mut headers = HeaderMap::with_capacity(lie.len());
+    for Lies { name, value } in lie {
+        let name = head.get(name.0..name.1).and_then(|name| HeaderName::from_bytes(name).ok());
+        let value = (value.1 <= head.len()).then(|| head.slice(value.0..value.1));
+        let value = value.and_then(|value| HeaderValue::from_maybe_shared(value).ok());
+        let (Some(name), Some(value)) = (name, value) else {
+            return Err(Broken::NoHttp("a header is none"));
+        };
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+fn answered(
+    status: StatusCode,
+    is_old: bool,
+    mut headers: HeaderMap,
+    asked: &Method,
+) -> Result<Answered, Broken> {
+    let says = |word: &str| is_said(&headers, &CONNECTION, word);
+    let mut stays = if is_old { says("keep-alive") } else { !says("close") };
+    let length = if *asked == Method::HEAD
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED
+    {
+        Length::Bytes(0)
+    } else if headers.contains_key(TRANSFER_ENCODING) {
+        // It overrides a length, which is then somebody's mistake or worse (RFC 9112 section 6.3).
+        stays &= headers.remove(CONTENT_LENGTH).is_none();
+        if is_said(&headers, &TRANSFER_ENCODING, "chunked") && !is_old {
+            Length::Chunks(Chunks::default())
+        } else {
+            Length::Rest
+        }
+    } else {
+        match stated(&headers)? {
+            Some(bytes) => Length::Bytes(bytes),
+            None => Length::Rest,
+        }
+    };
+    stays &= !matches!(length, Length::Rest);
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = status;
+    parts.version = if is_old { Version::HTTP_10 } else { Version::HTTP_11 };
+    parts.headers = headers;
+    Ok(Answered { parts, length, stays })
+}
+
+/// Whether a list header has that word, the last one for `chunked`: what is coded after it cannot be read.
+fn is_said(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
+    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
+    let mut words = lines.flat_map(|line| line.split(',')).map(str::trim);
+    if *name == TRANSFER_ENCODING {
+        return words.next_back().is_some_and(|last| last.eq_ignore_ascii_case(word));
+    }
+    words.any(|said| said.eq_ignore_ascii_case(word))
+}
+
+/// The one length that all lines state.
+fn stated(headers: &HeaderMap) -> Result<Option<u64>, Broken> {
+    let mut stated = None;
+    for line in headers.get_all(CONTENT_LENGTH) {
+        let digits =
+            line.to_str().ok().filter(|line| line.bytes().all(|byte| byte.is_ascii_digit()));
+        let bytes = digits.and_then(|digits| digits.parse().ok());
+        let bytes: u64 = bytes.ok_or(Broken::NoHttp("its length is none"))?;
+        if stated.replace(bytes).is_some_and(|earlier| earlier != bytes) {
+            return Err(Broken::NoHttp("it states two lengths"));
+        }
+    }
+    Ok(stated)
+}
