@@ -32,6 +32,7 @@ use crate::{
     reload::{self, Reloading},
     scaling::{self, Ground},
     snapshot::Demand,
+    store::{Memory, SharedStore, Store, Terms},
     telemetry::{
         audit::{Audit, Options, Tail, Unwritable},
         logs::Logs,
@@ -125,6 +126,17 @@ struct Ports {
 
 /// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
+    start_with(loaded, path, logs, Arc::<Memory>::default(), Terms::OWN).await
+}
+
+/// The same with a store that may have other users, in this process or elsewhere.
+pub async fn start_with(
+    loaded: Loaded,
+    path: Option<PathBuf>,
+    logs: Logs,
+    store: Arc<dyn Store>,
+    terms: Terms,
+) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
     let scaler_tls = loaded.config.scaler.tls.as_ref().map(scaling::tls::Tls::read);
     let scaler_tls = scaler_tls.transpose().map_err(StartError::Scaler)?;
@@ -138,6 +150,7 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let (running, files) = (loaded.state(), loaded.files.clone());
     let hash: Arc<str> = loaded.hash.as_str().into();
     let config = Arc::new(loaded.config);
+    let store = SharedStore::start(store, terms, &metrics, &tasks, cancel.clone());
     let ledger = Arc::<Ledger>::default();
     let (current, control) = backends::start(
         Arc::clone(&config),
@@ -149,7 +162,8 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         &tasks,
     )?;
     config_part.done();
-    let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
+    let shared =
+        Shared::new(current.clone(), ledger, Arc::clone(&metrics), store, lifecycle.clone());
     let tls = Arc::new(Tls::new(Ready::read(&config).map_err(StartError::Tls)?));
     let shared = Arc::new(Shared { traces, tls: Arc::clone(&tls), ..shared });
     let audit = audit(&shared, &config.audit)?;
