@@ -2,25 +2,26 @@
 //! lost.
 //!
 //! Calls are made on the control runtime, wherever they come from, since a connection belongs to the runtime that
-//! opened it; a caller that goes away leaves its call to end within the deadline. Values begin with a version byte; what
-//! does not is somebody else's: ignored, counted and told, never an error.
+//! opened it; a caller that goes away leaves its call to end within the deadline. What does not have our layout (`layout`) is
+//! somebody else's: ignored, counted and told, never an error.
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::{runtime::Handle, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{gate::Gate, queue::Queue};
 use crate::{
     metrics::{Metrics, StoreOperation, StoreStatus},
-    store::{Change, Claim, Fault, Key, Kind, Pending, Store},
+    store::{Change, Claim, Fault, Key, Kind, Pending, Seal, Store},
 };
 
 mod courier;
+mod layout;
+mod telling;
 
-/// The layout of what follows it; another layout gets another byte.
-const VERSION: u8 = 1;
+use self::{layout::Layout, telling::Telling};
 
 /// Who else sees what is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -32,12 +33,14 @@ pub enum Scope {
 }
 
 /// How the store is used.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Terms {
     /// Who else sees it.
     pub scope: Scope,
     /// For each call.
     pub timeout: Duration,
+    /// What seals the values of kinds that are secret; `None`: they do not leave the process.
+    pub seal: Option<Arc<Seal>>,
 }
 
 /// For the store of one process, which never makes anybody wait.
@@ -45,9 +48,9 @@ const TIMEOUT: Duration = Duration::from_millis(250);
 
 impl Terms {
     /// Terms of a store that only this process has.
-    pub const OWN: Self = Self { scope: Scope::Replica, timeout: TIMEOUT };
+    pub const OWN: Self = Self { scope: Scope::Replica, timeout: TIMEOUT, seal: None };
     /// Terms of a store that other gateways have too.
-    pub const FLEET: Self = Self { scope: Scope::Fleet, timeout: TIMEOUT };
+    pub const FLEET: Self = Self { scope: Scope::Fleet, timeout: TIMEOUT, seal: None };
 }
 
 /// A value as it was read; `replace` takes it as proof that nothing changed since.
@@ -67,8 +70,10 @@ pub struct SharedStore(Arc<Inside>);
 struct Inside {
     store: Arc<dyn Store>,
     terms: Terms,
+    layout: Layout,
     gate: Gate,
     queue: Queue,
+    telling: Telling,
     metrics: Arc<Metrics>,
     control: Handle,
     calls: TaskTracker,
@@ -85,7 +90,9 @@ impl SharedStore {
     ) -> Self {
         let inside = Inside {
             store,
+            layout: Layout::new(terms.seal.clone()),
             terms,
+            telling: Telling::default(),
             gate: Gate::default(),
             queue: Queue::new(metrics.store_depth()),
             metrics: Arc::clone(metrics),
@@ -109,14 +116,19 @@ impl SharedStore {
 
     /// Writes some time soon; never waits, and nobody hears whether it was written.
     pub fn later(&self, change: Change) {
-        if self.0.queue.add(written(change)).is_some() {
+        let gone = match self.0.layout.change(change) {
+            Ok(change) => self.0.queue.add(change).is_some(),
+            Err(_) => true,
+        };
+        if gone {
             self.count(StoreOperation::Write, StoreStatus::Error);
         }
     }
 
     /// Makes these changes, those of one key in their order.
     pub async fn apply(&self, changes: Vec<Change>) -> Result<(), Fault> {
-        self.written(changes.into_iter().map(written).collect()).await
+        let changes = changes.into_iter().map(|change| self.0.layout.change(change));
+        self.written(changes.collect::<Result<_, _>>()?).await
     }
 
     /// The whole value under that name, gone after `life`.
@@ -151,31 +163,32 @@ impl SharedStore {
 
     /// What stands there, in the order of the keys.
     pub async fn get_many(&self, keys: Vec<Key>) -> Result<Vec<Option<Found>>, Fault> {
+        let asked = keys.clone();
         let raw = self.call(StoreOperation::Read, move |store| {
-            Box::pin(async move { store.get_many(&keys).await })
+            Box::pin(async move { store.get_many(&asked).await })
         });
-        let found = raw.await?.into_iter().map(|raw| {
+        let found = keys.iter().zip(raw.await?).map(|(key, raw)| {
             let raw = raw?;
-            Some(Found { value: self.read(&raw)?, raw })
+            Some(Found { value: self.read(key, &raw)?, raw })
         });
         Ok(found.collect())
     }
 
     /// The first that asks wins until `life` is over; the same holder wins again and so renews.
     pub async fn claim(&self, key: Key, holder: &str, life: Duration) -> Result<Claim, Fault> {
-        let holder = versioned(holder.as_bytes());
+        let (holder, name) = (self.0.layout.close(&key, holder.as_bytes())?, key.clone());
         let claim = self.call(StoreOperation::Write, move |store| {
             Box::pin(async move { store.claim(&key, holder, life).await })
         });
         Ok(match claim.await? {
-            Claim::Held(raw) => Claim::Held(self.read(&raw).unwrap_or_default()),
+            Claim::Held(raw) => Claim::Held(self.read(&name, &raw).unwrap_or_default()),
             Claim::Won => Claim::Won,
         })
     }
 
     /// Ends a claim; `false` if it is not this holder's (any more).
     pub async fn release(&self, key: Key, holder: &str) -> Result<bool, Fault> {
-        let holder = versioned(holder.as_bytes());
+        let holder = self.0.layout.close(&key, holder.as_bytes())?;
         self.call(StoreOperation::Delete, move |store| {
             Box::pin(async move { store.release(&key, holder).await })
         })
@@ -190,7 +203,8 @@ impl SharedStore {
         value: impl AsRef<[u8]>,
         life: Duration,
     ) -> Result<bool, Fault> {
-        let (expected, value) = (found.map(|found| found.raw.clone()), versioned(value.as_ref()));
+        let expected = found.map(|found| found.raw.clone());
+        let value = self.0.layout.close(&key, value.as_ref())?;
         self.call(StoreOperation::Write, move |store| {
             Box::pin(async move { store.replace(&key, expected, value, life).await })
         })
@@ -199,10 +213,14 @@ impl SharedStore {
 
     /// Takes the oldest items out of an inbox, at most so many.
     pub async fn drain(&self, key: Key, most: usize) -> Result<Vec<Bytes>, Fault> {
+        let name = key.clone();
         let items = self.call(StoreOperation::Read, move |store| {
             Box::pin(async move { store.drain(&key, most).await })
         });
-        Ok(items.await?.iter().filter_map(|raw| self.read(raw)).collect())
+        match items.await {
+            Err(Fault::Foreign) => Ok(Vec::new()),
+            items => Ok(items?.iter().filter_map(|raw| self.read(&name, raw)).collect()),
+        }
     }
 
     /// The members of a kind that is listed, in no order.
@@ -210,7 +228,7 @@ impl SharedStore {
         let members = self.call(StoreOperation::Read, move |store| {
             Box::pin(async move { store.list(kind).await })
         });
-        let read = |(key, raw): (Key, Bytes)| Some((key, self.read(&raw)?));
+        let read = |(key, raw): (Key, Bytes)| self.read(&key, &raw).map(|value| (key, value));
         Ok(members.await?.into_iter().filter_map(read).collect())
     }
 
@@ -254,48 +272,34 @@ impl SharedStore {
     }
 
     fn heard<T>(&self, answer: &Result<T, Fault>) {
+        if let Err(fault) = answer {
+            self.0.telling.fault(fault);
+        }
         match answer {
-            Err(Fault::Unavailable) if self.0.gate.silent() => {
-                self.0.metrics.store_is_up(false);
-                tracing::error!(
-                    event = "store_error",
-                    "the store does not answer; going on without it"
-                );
+            Err(Fault::Unavailable) => {
+                if self.0.gate.silent() {
+                    self.0.metrics.store_is_up(false);
+                    tracing::error!(
+                        event = "store_lost",
+                        "the store does not answer: going on without it"
+                    );
+                }
             }
-            Err(Fault::Unavailable) => {}
             Ok(_) | Err(Fault::Refused(_) | Fault::Foreign) => self.0.gate.answered(),
         }
     }
 
-    /// What was written, without its version; `None` and counted if it is not ours.
-    fn read(&self, raw: &Bytes) -> Option<Bytes> {
-        if raw.first() == Some(&VERSION) {
-            return Some(raw.slice(1..));
+    /// What was written; `None`, counted and told if it is not ours.
+    fn read(&self, key: &Key, raw: &Bytes) -> Option<Bytes> {
+        let value = self.0.layout.open(key, raw);
+        if value.is_none() {
+            self.count(StoreOperation::Read, StoreStatus::Error);
+            self.0.telling.foreign(key.kind);
         }
-        self.count(StoreOperation::Read, StoreStatus::Error);
-        None
+        value
     }
 
     fn count(&self, operation: StoreOperation, status: StoreStatus) {
         self.0.metrics.store_call(operation, status);
-    }
-}
-
-fn versioned(value: &[u8]) -> Bytes {
-    let mut raw = BytesMut::with_capacity(1 + value.len());
-    raw.put_u8(VERSION);
-    raw.put_slice(value);
-    raw.freeze()
-}
-
-/// The change with its values as they stand in the store.
-fn written(change: Change) -> Change {
-    match change {
-        Change::Put { key, value, life } => Change::Put { key, value: versioned(&value), life },
-        Change::Push { key, items, life } => {
-            let items = items.iter().map(|item| versioned(item)).collect();
-            Change::Push { key, items, life }
-        }
-        Change::Remove { key } => Change::Remove { key },
     }
 }
