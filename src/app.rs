@@ -32,7 +32,7 @@ use crate::{
     reload::{self, Reloading},
     scaling::{self, Ground},
     snapshot::Demand,
-    store::{Memory, Redis, Seal, SharedStore, Store, Terms},
+    store::{Memory, Redis, Scope, Seal, SharedStore, Store, Terms},
     telemetry::{
         audit::{Audit, Options, Tail, Unwritable},
         logs::Logs,
@@ -166,7 +166,8 @@ async fn begin(
         Some(given) => given,
         None => store(&config.store, &metrics, &tasks, &cancel)?,
     };
-    let store = SharedStore::start(store, terms, &metrics, &tasks, cancel.clone());
+    let part = (terms.scope == Scope::Fleet).then(|| lifecycle.part(Check::Store, "store"));
+    let store = SharedStore::start(store, terms, &metrics, part, (&tasks, cancel.clone()));
     let ledger = Arc::<Ledger>::default();
     let (current, control) = backends::start(
         Arc::clone(&config),
@@ -174,8 +175,8 @@ async fn begin(
         Arc::clone(&metrics),
         events.clone(),
         Arc::clone(&ledger) as Arc<dyn Demand>,
-        cancel.clone(),
-        &tasks,
+        &store,
+        (cancel.clone(), &tasks),
     )?;
     config_part.done();
     let shared =

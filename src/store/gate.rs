@@ -40,6 +40,12 @@ impl Gate {
         shuts
     }
 
+    /// The store was waited for in vain.
+    pub(super) fn shut(&self) {
+        self.shut.store(true, Ordering::Relaxed);
+        self.turned.notify_one();
+    }
+
     /// The probe was answered.
     pub(super) fn open(&self) {
         self.answered();

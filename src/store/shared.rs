@@ -13,6 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{gate::Gate, queue::Queue};
 use crate::{
+    lifecycle::Part,
     metrics::{Metrics, StoreOperation, StoreStatus},
     store::{Change, Claim, Fault, Key, Kind, Pending, Seal, Store},
 };
@@ -74,6 +75,8 @@ struct Inside {
     gate: Gate,
     queue: Queue,
     telling: Telling,
+    /// The line of `/readyz`, where the store is one that can be lost.
+    part: Option<Part>,
     metrics: Arc<Metrics>,
     control: Handle,
     calls: TaskTracker,
@@ -85,14 +88,15 @@ impl SharedStore {
         store: Arc<dyn Store>,
         terms: Terms,
         metrics: &Arc<Metrics>,
-        tasks: &TaskTracker,
-        stop: CancellationToken,
+        part: Option<Part>,
+        (tasks, stop): (&TaskTracker, CancellationToken),
     ) -> Self {
         let inside = Inside {
             store,
             layout: Layout::new(terms.seal.clone()),
             terms,
             telling: Telling::default(),
+            part,
             gate: Gate::default(),
             queue: Queue::new(metrics.store_depth()),
             metrics: Arc::clone(metrics),
@@ -278,7 +282,7 @@ impl SharedStore {
         match answer {
             Err(Fault::Unavailable) => {
                 if self.0.gate.silent() {
-                    self.0.metrics.store_is_up(false);
+                    self.show(false);
                     tracing::error!(
                         event = "store_lost",
                         "the store does not answer: going on without it"
@@ -297,6 +301,16 @@ impl SharedStore {
             self.0.telling.foreign(key.kind);
         }
         value
+    }
+
+    /// Whether it answers, for all who look.
+    fn show(&self, is_up: bool) {
+        self.0.metrics.store_is_up(is_up);
+        match &self.0.part {
+            Some(part) if is_up => part.ready(),
+            Some(part) => part.failed("unreachable"),
+            None => {}
+        }
     }
 
     fn count(&self, operation: StoreOperation, status: StoreStatus) {

@@ -85,7 +85,7 @@ fn stage() -> Stage {
     let (store, metrics) = (Arc::<Fickle>::default(), Metrics::new().unwrap());
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let kept = Arc::clone(&store) as Arc<dyn Store>;
-    let shared = SharedStore::start(kept, Terms::FLEET, &metrics, &tasks, stop.clone());
+    let shared = SharedStore::start(kept, Terms::FLEET, &metrics, None, (&tasks, stop.clone()));
     Stage { store, shared, metrics, tasks, stop }
 }
 

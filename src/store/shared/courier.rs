@@ -13,10 +13,17 @@ use crate::{
 /// Between two probes of a store that does not answer: soon enough to be noticed, rarely enough to cost nothing.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// So long the first readiness waits for a store that does not answer.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// Between two questions until then.
+const BETWEEN_FIRST: Duration = Duration::from_millis(50);
+
 impl SharedStore {
     /// Writes what is queued until `stop`, then once more.
     pub(super) async fn carry(self, stop: CancellationToken) {
         let carrying = async {
+            self.first_answer().await;
             loop {
                 tokio::select! {
                     () = self.0.gate.shuts() => self.until_it_answers().await,
@@ -26,6 +33,28 @@ impl SharedStore {
         };
         stop.run_until_cancelled(carrying).await;
         self.write_batch().await;
+    }
+
+    /// A replica is ready when the store has been heard, or waited for in vain.
+    async fn first_answer(&self) {
+        let heard = async {
+            while !self.answers().await {
+                tokio::time::sleep(BETWEEN_FIRST).await;
+            }
+        };
+        let is_up = tokio::time::timeout(FIRST, heard).await.is_ok();
+        if is_up {
+            self.0.gate.open();
+        } else {
+            self.0.gate.shut();
+            tracing::error!(event = "store_lost", "the store does not answer: starting without it");
+        }
+        self.show(is_up);
+    }
+
+    async fn answers(&self) -> bool {
+        let asked = tokio::time::timeout(self.0.terms.timeout, self.0.store.ping());
+        matches!(asked.await, Ok(Ok(()) | Err(Fault::Refused(_) | Fault::Foreign)))
     }
 
     /// One batch; what got no answer waits for the next.
@@ -53,13 +82,12 @@ impl SharedStore {
         loop {
             // Spread, so that replicas do not knock together.
             tokio::time::sleep(PAUSE.mul_f64(0.8 + fastrand::f64() * 0.4)).await;
-            let asked = tokio::time::timeout(self.0.terms.timeout, self.0.store.ping());
-            if matches!(asked.await, Ok(Ok(()) | Err(Fault::Refused(_) | Fault::Foreign))) {
+            if self.answers().await {
                 break;
             }
         }
         self.0.gate.open();
-        self.0.metrics.store_is_up(true);
+        self.show(true);
         tracing::info!(event = "store_back", "the store answers again");
     }
 }

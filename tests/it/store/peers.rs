@@ -14,6 +14,7 @@ macro_rules! program_or_skip {
 }
 
 mod fleets;
+mod gateways;
 mod kinds;
 mod lost;
 mod server;

@@ -18,7 +18,8 @@ async fn redis_keeps_the_contract() {
 #[tokio::test]
 async fn redis_with_a_password_another_database_and_prefix_keeps_the_contract() {
     let program = program_or_skip!("SLUICE_TEST_REDIS");
-    let server = Server::start(&program, &["--user", "sluice on >hunter2 ~mine:* &* +@all"]).await;
+    let server =
+        Server::start(&program, &["--user", "sluice", "on", ">hunter2", "~mine:*", "+@all"]).await;
     let keys =
         format!("url: '{}/3', username: sluice, password: hunter2, prefix: mine", server.url());
     let used = Used::by(&keys);

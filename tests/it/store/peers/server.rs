@@ -75,7 +75,9 @@ impl Server {
     /// One question of the test's own.
     pub(super) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut cmd = redis::cmd(words[0]);
-        words[1..].iter().for_each(|word| drop(cmd.arg(word)));
+        for word in &words[1..] {
+            cmd.arg(word);
+        }
         self.try_ask(&cmd).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
@@ -118,7 +120,6 @@ pub(super) fn another_port() -> String {
 pub(super) struct Used {
     pub(super) store: Arc<Redis>,
     pub(super) shared: SharedStore,
-    pub(super) metrics: Arc<Metrics>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -142,8 +143,8 @@ impl Used {
         let seal = Some(Arc::new(Seal::read(&settings.secret_file).unwrap()));
         let terms = Terms { timeout: settings.timeout.get(), seal, ..Terms::FLEET };
         let kept = Arc::clone(&store) as Arc<dyn Store>;
-        let shared = SharedStore::start(kept, terms, &metrics, &tasks, stop.clone());
-        Self { store, shared, metrics, tasks, stop }
+        let shared = SharedStore::start(kept, terms, &metrics, None, (&tasks, stop.clone()));
+        Self { store, shared, tasks, stop }
     }
 
     /// Ends its tasks, and shows that they end.

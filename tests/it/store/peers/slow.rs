@@ -82,6 +82,16 @@ async fn a_full_store_refuses_in_its_word_and_stays_up_for_reads() {
     used.shared.put(kept.clone(), "1", LIFE).await.unwrap();
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
     let full = Fault::Refused("OOM".to_owned());
+    let mut filled = 0;
+    while used
+        .shared
+        .put(Key::new(Kind::Query, format!("{filled}")), vec![0; 65_536], LIFE)
+        .await
+        .is_ok()
+    {
+        filled += 1;
+        assert!(filled < 100, "it is never full");
+    }
     for _ in 0..5 {
         assert_eq!(used.shared.put(kept.clone(), "2", LIFE).await, Err(full.clone()));
         assert_eq!(used.shared.put(mark.clone(), "2", LIFE).await, Err(full.clone()), "by script");
