@@ -14,7 +14,7 @@ PYTHON ?= python3
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## Everything: Rust tests, conformance, real clients, Trinos, Chromium, Kubernetes, Prometheus, Jaeger (fetches what it needs)
+test: ## Everything: Rust tests, conformance, real clients, Trinos, Chromium, Kubernetes, KEDA, Prometheus, Jaeger (fetches what it needs)
 	@$(PYTHON) tests/real/suite.py
 
 test-clients: gateway ## Every client in every situation against a real Trino, with a table at the end
@@ -23,7 +23,7 @@ test-clients: gateway ## Every client in every situation against a real Trino, w
 test-keda: gateway ## KEDA's own scaler clients and operator against the gateway (builds KEDA once, some 700 CPU seconds)
 	@$(PYTHON) tests/real/suite.py keda
 
-test-clients-fast: gateway ## JDBC, Python and Go, warm and through one cold start; the part that `make test` runs
+test-clients-fast: gateway ## JDBC, Python and Go, warm and through one cold start
 	@$(PYTHON) tests/real/suite.py clients-fast
 
 gateway:
@@ -67,7 +67,7 @@ bench-keda: ## From a query to KEDA's write of the workers' count: 50 rounds, p5
 demo: ## The main job on simulated backends, until Ctrl-C
 	cargo run --locked --release -- demo
 
-peers: ## Fetch and build all real peers (Trino, Kubernetes, Prometheus, Jaeger) now instead of at the first `make test`
+peers: ## Fetch and build all real peers (Trino, Kubernetes, KEDA, Prometheus, Jaeger) now instead of at the first `make test`
 	$(PYTHON) tests/real/fixture install
 
 clean-cache: ## Forget what was fetched or built for the tests

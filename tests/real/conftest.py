@@ -13,7 +13,7 @@ from doors import Door
 from gateway import Gateway
 
 # Folders with packages, and a pytest.ini, of their own.
-collect_ignore = ["observability", "deploy", "clients", "auth", "keda", "ui"]
+collect_ignore = ["observability", "deploy", "clients", "auth", "keda", "replicas", "ui"]
 PLAIN = ()
 # For each door, the setting `uris` and which two coordinators stand behind it; `auto` has one of each kind.
 GATEWAYS = {

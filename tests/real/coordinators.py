@@ -91,7 +91,7 @@ def run(command, log):
 class Coordinators:
     """One JVM with one or more coordinators, each a tuple of Trino properties beyond those of its release."""
 
-    def __init__(self, version, coordinators):
+    def __init__(self, version, coordinators, heap="1500m"):
         self.version = version
         self.java, self.class_path = install(version)
         self.ports = wire.free_ports(len(coordinators))
@@ -101,12 +101,13 @@ class Coordinators:
             for port, properties in zip(self.ports, coordinators)
         ]
         self._folder = Path(tempfile.mkdtemp(prefix=f"trino-{version}-"))
+        self._heap = heap
         self._process = None
 
     def command(self):
         """What runs the JVM; it ends when its standard input does."""
         command = [
-            self.java, "-Xmx1500m", *FRUGAL, *RELEASES[self.version].flags, f"-Djava.io.tmpdir={self._folder}",
+            self.java, f"-Xmx{self._heap}", *FRUGAL, *RELEASES[self.version].flags, f"-Djava.io.tmpdir={self._folder}",
             "-cp", self.class_path, "Fixture", *self._arguments,
         ]
         return [str(word) for word in command]

@@ -7,7 +7,7 @@
     suite.py keda            KEDA's own scaler clients and operator; the gateway must be built
 
 Exit status 0 means that nothing failed. What a machine lacks is said in one line and counts as skipped; with CI=true
-it counts as failed. The peers are fetched while the Rust tests compile and run.
+it counts as failed. The peers are fetched while the Rust tests compile and run; after these, rows run two at a time.
 """
 
 import os
@@ -25,6 +25,7 @@ import api_server
 import coordinators
 import interpreter
 import jaeger
+import prepared
 import prometheus
 from cache import REPOSITORY, Missing
 from keda import kedacore
@@ -86,7 +87,7 @@ def keda_only():
 def everything():
     """All rows."""
     rows = []
-    with ThreadPoolExecutor(9) as pool:
+    with ThreadPoolExecutor(12) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
         built = pool.submit(api_server.install)
@@ -94,19 +95,40 @@ def everything():
         reader = pool.submit(interpreter.interpreter, interpreter.READERS)
         checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
         browser = pool.submit(interpreter.interpreter, interpreter.BROWSERS)
+        # What comes of it is seen by the tests of each client, which wait for theirs.
+        pool.submit(prepared.clients)
+        scaler = [pool.submit(kedacore.install), built]
         # Against a real Trino and a real Kubernetes these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
-        rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
-        for version, installed in fetched.items():
-            rows.append(measured(f"conformance, Trino {version}", lambda row: conformance(row, version, installed)))
-            rows.extend(clients(version, installed, python))
-        rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
-        rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
-        rows.extend(every_client(python, "-m", "fast"))
-        rows.append(measured("passwords, tokens, OAuth2", lambda row: pytest(row, python.result(), HERE / "auth", [], lambda _: row)))
-        rows.append(measured("Trino's web UI in Chromium", lambda row: pytest(row, browser.result(), HERE / "ui", [], lambda _: row)))
-        rows.append(measured("deploy, as files", lambda row: pytest(row, checker.result(), HERE / "deploy", [], lambda _: row)))
+        rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped], live=True)))
+        # Two at a time: what they do is waiting for peers to start, for half of the time.
+        lanes = [
+            [lambda version=version, installed=installed: trino(version, installed, python) for version, installed in fetched.items()],
+            [
+                lambda: [measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built))],
+                lambda: [measured(f"KEDA {kedacore.VERSION}", lambda row: keda(row, scaler, reader))],
+                lambda: [measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader))],
+                lambda: [folder("passwords, tokens, OAuth2", python, "auth")],
+                lambda: [folder("Trino's web UI in Chromium", browser, "ui")],
+                lambda: [folder("three replicas behind HAProxy", python, "replicas")],
+                lambda: [folder("deploy, as files", checker, "deploy")],
+            ],
+        ]
+        running = [pool.submit(lambda lane=lane: [row for step in lane for row in step()]) for lane in lanes]
+        rows.extend(row for lane in running for row in lane.result())
+        # Alone: it takes both cores by itself.
+        rows.extend(every_client(python))
     return rows
+
+
+def trino(version, installed, python):
+    """The rows of one release."""
+    return [measured(f"conformance, Trino {version}", lambda row: conformance(row, version, installed)), *clients(version, installed, python)]
+
+
+def folder(name, python, where):
+    """The row of one folder of tests."""
+    return measured(name, lambda row: pytest(row, python.result(), HERE / where, [], lambda _: row))
 
 
 def measured(name, run):
@@ -125,22 +147,37 @@ def measured(name, run):
     return row
 
 
-def cargo(row, environment, filters):
-    """Runs `cargo test`, shows what it prints, adds up its closing lines."""
+def cargo(row, environment, filters, live=False):
+    """Runs `cargo test` and adds up its closing lines."""
     command = [*CARGO_TEST, *filters]
-    print(f"\n== {row.name}: {' '.join(command)}", flush=True)
-    begun = subprocess.Popen(
-        command, cwd=REPOSITORY, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
-    )
-    for line in begun.stdout:
-        print(line, end="", flush=True)
-        if found := CARGO_LINE.match(line):
-            row.passed, row.failed, row.skipped = (
-                before + int(now) for before, now in zip((row.passed, row.failed, row.skipped), found.groups())
-            )
-    if begun.wait() != 0 and row.failed == 0:
+    status, text = shown(row, " ".join(command), command, REPOSITORY, {**os.environ, **environment}, live)
+    for found in CARGO_LINE.finditer(text):
+        row.passed, row.failed, row.skipped = (
+            before + int(now) for before, now in zip((row.passed, row.failed, row.skipped), found.groups())
+        )
+    if status != 0 and row.failed == 0:
         row.failed = 1
         row.notes.append("cargo test failed")
+
+
+def shown(row, words, command, folder, environment, live=False):
+    """Runs a command; its exit status and what it printed, which is shown line by line if it runs alone, else at its end."""
+    print(f"\n== {row.name}: {words}" + ("" if live else " (begun)"), flush=True)
+    begun = subprocess.Popen(
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=None if live else subprocess.STDOUT,
+        text=True, errors="replace",
+    )
+    lines = []
+    for line in begun.stdout:
+        lines.append(line)
+        if live:
+            print(line, end="", flush=True)
+    status, text = begun.wait(), "".join(lines)
+    if not live:
+        # In one piece, so that no two rows mix.
+        sys.stdout.write(f"\n== {row.name}:\n{text}")
+        sys.stdout.flush()
+    return status, text
 
 
 def conformance(row, version, installed):
@@ -191,10 +228,10 @@ def every_client(python, *options):
 
     def row_of(case):
         found = case.find("properties/property[@name='situation']")
-        name = "clients" if found is None else f"clients, {found.get('value')}"
-        return rows.setdefault(name, Row(name))
+        name = found.get("value") if found is not None else case.get("classname").rsplit(".", 1)[-1].removeprefix("test_").replace("_", " ")
+        return rows.setdefault(name, Row(f"clients, {name}"))
 
-    total = measured("clients", lambda row: pytest(row, python.result(), HERE / "clients", list(options), row_of))
+    total = measured("clients", lambda row: pytest(row, python.result(), HERE / "clients", list(options), row_of, live=True))
     return [*rows.values(), *([total] if total.notes else [])]
 
 
@@ -212,13 +249,12 @@ def keda(row, built, reader):
     pytest(row, reader.result(), HERE / "keda", [], lambda _: row)
 
 
-def pytest(row, python, folder, options, row_of):
+def pytest(row, python, folder, options, row_of, live=False):
     """Runs pytest on a folder and counts each case in its row."""
     with tempfile.TemporaryDirectory() as reports:
         report = Path(reports) / "report.xml"
         command = [str(word) for word in (python, "-m", "pytest", "-q", *options, f"--junit-xml={report}", folder)]
-        print(f"\n== {row.name}: pytest {' '.join(command[4:])}", flush=True)
-        status = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL).returncode
+        status, _ = shown(row, f"pytest {' '.join(command[4:])}", command, folder, None, live)
         if not report.exists():
             raise RuntimeError(f"pytest ended with status {status}")
         counted = [count_case(row_of(case), case) for case in xml.parse(report).iter("testcase")]

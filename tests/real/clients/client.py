@@ -63,6 +63,8 @@ class Client:
     # Whether it can come by a path before `/v1`, and by TLS with a CA of its user's.
     prefix = True
     tls = True
+    # What it agrees on with a server that offers `h2` and `http/1.1` by TLS.
+    protocols = frozenset({"http/1.1"})
 
     def prepare(self):
         """Fetches or builds it, once; raises cache.Missing where the machine lacks something."""

@@ -21,6 +21,10 @@ CASES = [
 ]
 # Three minutes of them.
 FAST = {("warm-forwarded", "statements"), ("warm-forwarded", "spooled"), ("cold-queue", "cold")}
+# The situations that were played, for the summary.
+PLAYED = pytest.StashKey()
+# Tasks whose seconds are told for each situation.
+SLOWEST = 4
 FAST_CLIENTS = re.compile(r"trino-jdbc 484|trino \(Python\)|trino-go-client")
 
 
@@ -65,6 +69,7 @@ def play(request, peers):
         if case.situation not in stages:
             cases = [each for each in chosen if each.situation is case.situation]
             stages[case.situation] = Played(case.situation, cases, peers)
+            request.config.stash.setdefault(PLAYED, []).append((case.situation, stages[case.situation]))
         try:
             stages[case.situation].outcome(case)
         except Missing as missing:
@@ -96,6 +101,10 @@ def pytest_terminal_summary(terminalreporter):
         outcomes.sort(key=lambda each: order.index(each[:3]))
         terminalreporter.write_sep("=", "clients")
         terminalreporter.write_line(table.text(outcomes))
+        for situation, played in terminalreporter.config.stash.get(PLAYED, []):
+            slowest = sorted(played.seconds.items(), key=lambda each: -each[1])[:SLOWEST]
+            told = ", ".join(f"{case.client} {case.task} {seconds:.0f}" for case, seconds in slowest)
+            terminalreporter.write_line(f"{situation.name}: {played.whole:.0f} s ({told})")
 
 
 def reason(report):

@@ -1,7 +1,9 @@
 """TLS ends at the gateway: each client comes by the HTTP version that it agrees on, with the tests' own authority."""
 
+import re
 import tempfile
-from contextlib import contextmanager
+import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import certificates
@@ -9,13 +11,19 @@ from gateway import Gateway
 from situations import SETTINGS, Scene, Situation
 from where import Where
 
+# The gateway's own word of each connection.
+ACCEPTED = re.compile(r'"event":"tls_accepted".*?"protocol":"([^"]+)"')
+
 
 class Encrypted(Situation):
-    """A certificate of an authority that only these clients know."""
+    """A certificate of an authority that only these clients know; a gateway for each client, so that it is known who spoke what."""
 
     name = "tls"
     tasks = ("statements", "spooled", "cancel", "cold")
     full = False
+
+    def __init__(self):
+        self._spoken = {}
 
     def plays(self, client, task):
         """Everything for those who are played everywhere, else that what they can do works."""
@@ -23,10 +31,45 @@ class Encrypted(Situation):
 
     @contextmanager
     def open(self, peers):
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as closing:
             folder = Path(folder)
             certificates.make(folder, "tests")
-            tls = {"certificate": str(folder / "server.crt"), "key": str(folder / "server.key")}
             backend = {"name": "trino", "url": peers.trinos(self.trino)["forwarded"]}
-            with Gateway([backend], data={"tls": tls}, **SETTINGS) as gateway:
-                yield Scene(Where.at(gateway.url, ca=str(folder / "ca.crt")), [gateway])
+            doors = Doors(backend, folder, closing)
+            yield doors
+            self._spoken = doors.spoken()
+
+    def judge(self, case, through, direct):
+        """Besides what is seen: the client chose the protocol that it always chooses."""
+        super().judge(case, through, direct)
+        spoken = self._spoken[case.client.name]
+        assert spoken == case.client.protocols, f"{case.client} spoke {sorted(spoken)}, not {sorted(case.client.protocols)}"
+
+
+class Doors(Scene):
+    """A scene in which each client has a gateway of its own, started when it first comes."""
+
+    def __init__(self, backend, folder, closing):
+        super().__init__(None, [])
+        self._settings = {
+            "data": {"tls": {"certificate": str(folder / "server.crt"), "key": str(folder / "server.key")}},
+            "log": {"level": "debug"}, **SETTINGS,
+        }
+        self._backend = backend
+        self._ca = str(folder / "ca.crt")
+        self._closing = closing
+        self._lock = threading.Lock()
+        self._found = {}
+
+    def where_for(self, client):
+        """The client's own gateway."""
+        with self._lock:
+            if client.name not in self._found:
+                gateway = self._closing.enter_context(Gateway([self._backend], **self._settings))
+                self._found[client.name] = gateway
+                self.gateways.append(gateway)
+            return Where.at(self._found[client.name].url, ca=self._ca)
+
+    def spoken(self):
+        """{client: the HTTP versions that it has agreed on}."""
+        return {name: frozenset(ACCEPTED.findall(gateway.lines())) for name, gateway in self._found.items()}

@@ -7,7 +7,7 @@ from rolled import Rolled
 from situations import Drained, Pair, Warm
 
 # scale-from-zero.md 13, test 12: one client of each language through a cold start of a minute.
-T12 = r"(trino-jdbc 484|trino \(?Python|trino-go-client|trino-client|trino-rust-client)"
+T12 = r"(trino-jdbc 484|trino \(Python\)|trino-go-client|trino-client|trino-rust-client)"
 
 # observability.md 12, H5: the driver's questions, a query, its cancel; what DBeaver asks; the Python client.
 H5 = r"warm-forwarded-(trino-jdbc-484|trino-.?Python.*)-(statements|cancel)"

@@ -12,6 +12,8 @@ PRESTO = "protocol.v1.alternate-header-name=Presto"
 KINDS = {
     "direct": (PRESTO,), "host": (PRESTO,), "rewrite": (PRESTO,), "forwarded": (PRESTO, FORWARDED), "other": (PRESTO, FORWARDED),
 }
+# They remember queries and their segments for a quarter of an hour; with half of it they collect garbage more than they work.
+HEAP = "3g"
 
 
 class Peers:
@@ -26,7 +28,7 @@ class Peers:
         """{kind: URL} of a running release."""
         with self._lock:
             if version not in self._jvms:
-                self._jvms[version] = Coordinators(version, list(KINDS.values())).__enter__()
+                self._jvms[version] = Coordinators(version, list(KINDS.values()), HEAP).__enter__()
             return dict(zip(KINDS, self._jvms[version].urls))
 
     def pair(self):

@@ -1,5 +1,6 @@
 """A situation played once for all its cases, several at a time; the tests then only look at what came of theirs."""
 
+import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,6 +19,9 @@ class Played:
     def __init__(self, situation, cases, peers):
         self._outcomes = {}
         self._peers = peers
+        # How long each client was at work, and the whole of it.
+        self.seconds = {}
+        begun = time.monotonic()
         try:
             ready = [case for case in cases if self._prepared(case)]
             if ready:
@@ -27,6 +31,7 @@ class Played:
             for case in cases:
                 if self._outcomes.get(case) is None:
                     self._outcomes[case] = failure
+        self.whole = time.monotonic() - begun
 
     def outcome(self, case):
         """Raises what went wrong with a case."""
@@ -49,6 +54,7 @@ class Played:
     def _shown(self, scene, gathering, case):
         """What the client of a case shows here; a failure of its program is that of the case."""
         seen = None
+        begun = time.monotonic()
 
         def on_mark(word):
             gathering.arrive()
@@ -57,9 +63,10 @@ class Played:
 
         def run():
             nonlocal seen
-            seen = case.client.run(scene.where, case.task, on_mark)
+            seen = case.client.run(scene.where_for(case.client), case.task, on_mark)
 
         self._kept(case, run)
+        self.seconds[case] = time.monotonic() - begun
         gathering.leave()
         return seen
 

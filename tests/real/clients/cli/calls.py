@@ -54,8 +54,8 @@ class Calls:
         return {"status": process.returncode, "out": self._contract.steady(out.decode()), "errors": self.errors(errors)}
 
     def errors(self, text):
-        """Standard error as a user reads it."""
-        return screen(FRAME.sub("", NOISE.sub("", self._contract.steady(text.decode()))))
+        """Standard error as a user reads it; between progress and errors come more empty lines or fewer."""
+        return [line for line in screen(FRAME.sub("", NOISE.sub("", self._contract.steady(text.decode())))) if line]
 
     def file(self, statements):
         """A file with statements, for `--file`."""

@@ -15,7 +15,7 @@ LOCK = threading.Lock()
 STATE = re.compile(r'"state":"(\w+)"')
 ERROR = re.compile(r'"errorCode":\{"code":\d+,"name":"(\w+)"')
 # Seconds for a query to end on a busy machine.
-LIMIT = 60
+LIMIT = 180
 
 
 class Contract:

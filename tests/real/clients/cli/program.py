@@ -14,7 +14,7 @@ FORMATS = (
     "AUTO", "ALIGNED", "VERTICAL", "TSV", "TSV_HEADER", "CSV", "CSV_HEADER", "CSV_UNQUOTED", "CSV_HEADER_UNQUOTED", "JSON", "MARKDOWN", "NULL",
 )
 # Runs for minutes and gives no row before its end.
-SILENT = "SELECT count(*) FROM tpch.sf100.lineitem a CROSS JOIN tpch.sf1.nation b"
+SILENT = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)"
 # Gives rows at once, and for minutes.
 STREAM = "SELECT orderkey, comment FROM tpch.sf100.lineitem"
 # More than command line, gateway and coordinator hold together: most of it is still to come at the mark.
@@ -132,7 +132,7 @@ def to_the_end(calls, process, head):
         errors = pool.submit(process.stderr.read)
         lines = head + list(process.stdout)
         process.wait()
-        return lines, [line for line in calls.errors(errors.result()) if line]
+        return lines, calls.errors(errors.result())
 
 
 def show_reading(contract, kind, lines, errors):

@@ -14,7 +14,7 @@ const (
 	// About half a minute of them, more than any buffer holds.
 	readingQuery = "SELECT orderkey, partkey, suppkey, comment FROM tpch.sf1.lineitem WHERE orderkey <= 1200000"
 	// Runs for minutes.
-	endless = "SELECT count(*) FROM tpch.sf100.lineitem a CROSS JOIN tpch.sf1.nation b"
+	endless = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)"
 	// How long something runs before it is cancelled.
 	patience = 1500 * time.Millisecond
 )

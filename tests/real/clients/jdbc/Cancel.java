@@ -11,11 +11,11 @@ import java.util.concurrent.TimeUnit;
 /** Every way to give up: from another thread, by time-out, by closing, by id; each time the query must end in Trino as well. */
 final class Cancel {
   // Runs for minutes and gives no row before its end.
-  private static final String SILENT = "SELECT count(*) FROM tpch.sf100.lineitem a CROSS JOIN tpch.sf1.nation b";
+  private static final String SILENT = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)";
   // Gives rows at once, and for minutes.
   private static final String STREAM = "SELECT orderkey, comment FROM tpch.sf100.lineitem";
   // Seconds for a query to begin or to end on a busy machine.
-  private static final int LIMIT = 60;
+  private static final int LIMIT = 180;
 
   private Cancel() {}
 

@@ -91,11 +91,16 @@ final class Held {
       // Whose version it is, the gateway may not know before somebody is awake.
       see.attempt("has a product version", () -> !connection.getMetaData().getDatabaseProductVersion().isEmpty());
       see.attempt("a select", () -> one(connection, "SELECT 1, 'woken'"));
-      try (var statement = connection.prepareStatement("SELECT ? + 1")) {
-        statement.setInt(1, 41);
-        see.attempt("prepared", () -> Shown.result(statement.executeQuery()));
-      }
+      see.attempt("prepared", () -> prepared(connection));
       see.attempt("an error", () -> one(connection, "SELECT nope"));
+    }
+  }
+
+  /** An old driver sends the statement when it prepares it. */
+  private static Object prepared(Connection connection) throws Exception {
+    try (var statement = connection.prepareStatement("SELECT ? + 1")) {
+      statement.setInt(1, 41);
+      return Shown.result(statement.executeQuery());
     }
   }
 

@@ -17,7 +17,7 @@ final class Trino {
   private static final Pattern STATE = Pattern.compile("\"state\":\"(\\w+)\"");
   private static final Pattern ERROR = Pattern.compile("\"errorCode\":\\{\"code\":\\d+,\"name\":\"(\\w+)\"");
   // For a query to end on a busy machine.
-  private static final Duration LIMIT = Duration.ofSeconds(60);
+  private static final Duration LIMIT = Duration.ofSeconds(180);
 
   private static final Duration PAUSE = Duration.ofMillis(100);
 
