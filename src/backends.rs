@@ -32,7 +32,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
 use self::{
-    fold::{Ears, Fold, Order, Probers},
+    fold::{Ears, Fold, Order, Probers, Steer},
     hearsay::{
         Hearsay,
         word::{Said, Subject, Told},
@@ -132,21 +132,21 @@ impl Control {
     ///
     /// When it returns, requests see it; that a backend takes statements is another matter.
     pub async fn resume(&self, group: &str) -> Result<Vec<Steered>, NotSteered> {
-        self.steer(group, true).await
+        self.steer(group, Steer::Awake).await
     }
 
     /// Puts a group to sleep until `resume`: no new statements from now on, and when the last query has ended,
     /// its drivers are called.
     pub async fn suspend(&self, group: &str) -> Result<Vec<Steered>, NotSteered> {
-        self.steer(group, false).await
+        self.steer(group, Steer::Asleep).await
     }
 
-    async fn steer(&self, group: &str, awake: bool) -> Result<Vec<Steered>, NotSteered> {
+    async fn steer(&self, group: &str, steer: Steer) -> Result<Vec<Steered>, NotSteered> {
         let (done, steered) = oneshot::channel();
-        let order = Order::Steer { group: group.to_owned(), awake, done };
+        let order = Order::Steer { group: group.to_owned(), steer, done };
         self.orders.send(order).await.map_err(|_| NotSteered::Stopping)?;
         let steered = steered.await.map_err(|_| NotSteered::Stopping)??;
-        let told = if awake { Told::Awake } else { Told::Asleep };
+        let told = if steer == Steer::Awake { Told::Awake } else { Told::Asleep };
         self.say(Subject::Group(group.into()), told).await;
         Ok(steered)
     }

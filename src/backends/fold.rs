@@ -35,11 +35,20 @@ pub(crate) enum Order {
     /// Mark a backend; answered with `None` if there is none of that name.
     Mark { backend: String, mark: Mark, done: oneshot::Sender<Option<Mark>> },
     /// Wake a group, or put it to sleep.
-    Steer { group: String, awake: bool, done: oneshot::Sender<Steering> },
+    Steer { group: String, steer: Steer, done: oneshot::Sender<Steering> },
     /// Other replicas have seen cold starts of that group.
     Learn { group: Arc<str>, times: Vec<Duration> },
     /// Take over certificates that changed in their files.
     Renew(Renewed),
+}
+
+/// Which way, and who says so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Steer {
+    Awake,
+    Asleep,
+    /// Said at another replica, which sees to what is ready there.
+    AsleepElsewhere,
 }
 
 /// What became of an operator's resume or suspend.
@@ -117,11 +126,13 @@ impl Fold {
             Heard::Order(Order::Mark { backend, mark, done }) => {
                 return Some(Done::Mark(done, self.truth.mark(&backend, mark, now)));
             }
-            Heard::Order(Order::Steer { group, awake: true, done }) => {
-                return Some(Done::Steer(done, self.truth.resume(&group, now)));
-            }
-            Heard::Order(Order::Steer { group, awake: false, done }) => {
-                return Some(Done::Steer(done, self.truth.suspend(&group, now)));
+            Heard::Order(Order::Steer { group, steer, done }) => {
+                let steered = match steer {
+                    Steer::Awake => self.truth.resume(&group, now),
+                    Steer::Asleep => self.truth.suspend(&group, now),
+                    Steer::AsleepElsewhere => self.truth.keep_down(&group, now),
+                };
+                return Some(Done::Steer(done, steered));
             }
             Heard::Order(Order::Renew(renewed)) => self.truth.renew(renewed),
             Heard::Order(Order::Learn { group, times }) => self.truth.learn(&group, &times),

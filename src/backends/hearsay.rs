@@ -135,16 +135,16 @@ impl Hearsay {
 
     /// Whether the fold knows what it is about.
     async fn order(&self, subject: &Subject, word: Word) -> bool {
-        match (subject, word.mark(), word.is_awake()) {
+        match (subject, word.mark(), word.steer()) {
             (Subject::Backend(name), Some(mark), _) => {
                 let (done, marked) = oneshot::channel();
                 let order = Order::Mark { backend: name.to_string(), mark, done };
                 let took = self.orders.send(order).await.is_ok();
                 took && matches!(marked.await, Ok(Some(_)))
             }
-            (Subject::Group(name), _, Some(awake)) => {
+            (Subject::Group(name), _, Some(steer)) => {
                 let (done, steered) = oneshot::channel();
-                let order = Order::Steer { group: name.to_string(), awake, done };
+                let order = Order::Steer { group: name.to_string(), steer, done };
                 let took = self.orders.send(order).await.is_ok();
                 took && matches!(steered.await, Ok(Ok(_)))
             }

@@ -4,7 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{backends::resume::learned::REMEMBERED, snapshot::Mark};
+use crate::{
+    backends::{fold::Steer, resume::learned::REMEMBERED},
+    snapshot::Mark,
+};
 
 /// What this replica has to say.
 #[derive(Debug)]
@@ -100,10 +103,10 @@ impl Word {
     }
 
     /// What it says of a group.
-    pub(crate) fn is_awake(self) -> Option<bool> {
+    pub(crate) fn steer(self) -> Option<Steer> {
         match self.told {
-            Told::Asleep => Some(false),
-            Told::Awake => Some(true),
+            Told::Asleep => Some(Steer::AsleepElsewhere),
+            Told::Awake => Some(Steer::Awake),
             Told::Active | Told::Draining | Told::Inactive => None,
         }
     }

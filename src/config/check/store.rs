@@ -2,6 +2,7 @@
 
 use super::{limits::positive, report::Report};
 use crate::config::{
+    certificates,
     model::{Config, Redis},
     sealing_keys,
     tree::Trail,
@@ -43,6 +44,16 @@ fn redis(redis: &Redis, trail: &Trail, report: &mut Report<'_>) {
     }
     positive(redis.timeout, &trail.key("timeout"), report);
     prefix(&redis.prefix, &trail.key("prefix"), report);
+    let at = trail.key("ca");
+    if let Some(path) = redis.ca.as_ref().filter(|_| !report.is_broken(&at))
+        && let Err(what) = certificates::bytes(path).and_then(|pem| certificates::chain(&pem))
+    {
+        report.wrong(
+            &at,
+            what,
+            "a PEM file with the certificates that may have signed the servers'",
+        );
+    }
     let at = trail.key("secretFile");
     if !report.is_broken(&at)
         && let Err(what) = sealing_keys::read(&redis.secret_file)

@@ -41,6 +41,9 @@ pub struct Redis {
     /// Its password; best as `${ENV:NAME}`.
     #[serde(default, skip_serializing)]
     pub password: Option<String>,
+    /// A PEM file with the certificates that may have signed the servers' (`rediss://`); unset: the system's.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
     /// What every key begins with; replicas with the same one are one fleet.
     #[serde(default = "prefix")]
     pub prefix: String,

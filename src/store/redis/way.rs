@@ -2,11 +2,11 @@
 //!
 //! Sentinels are asked anew for each connection, so that one that broke leads to the server of today.
 
-use std::{fmt, time::Duration};
+use std::{fmt, fs, time::Duration};
 
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
-    RedisError, RedisResult, TlsMode, Value,
+    RedisError, RedisResult, TlsCertificates, TlsMode, Value,
     aio::{ConnectionLike as _, MultiplexedConnection},
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
@@ -34,25 +34,35 @@ pub(super) enum Connection {
 
 impl Way {
     pub(super) fn new(settings: &model::Redis) -> Result<Self, String> {
-        Self::by(settings).map_err(|error| words(&error))
+        let ca = settings.ca.as_ref().map(fs::read).transpose();
+        let ca = ca.map_err(|error| format!("cannot read `ca`: {error}"))?;
+        let tls = ca.map(|ca| TlsCertificates { client_tls: None, root_cert: Some(ca) });
+        Self::by(settings, tls).map_err(|error| words(&error))
     }
 
-    fn by(settings: &model::Redis) -> RedisResult<Self> {
+    fn by(settings: &model::Redis, tls: Option<TlsCertificates>) -> RedisResult<Self> {
         if let Some(sentinel) = &settings.sentinel {
-            return by_sentinels(settings, sentinel);
+            return by_sentinels(settings, sentinel, tls);
         }
         if let Some(url) = &settings.url {
-            return Ok(Self::Server(Client::open(server(url, settings)?)?));
+            let info = server(url, settings)?;
+            return Ok(Self::Server(match tls.filter(|_| is_tls(&info)) {
+                Some(tls) => Client::build_with_tls(info, tls)?,
+                None => Client::open(info)?,
+            }));
         }
         let nodes = settings.cluster.iter().map(|url| server(url, settings));
         let nodes = nodes.collect::<RedisResult<Vec<_>>>()?;
         // What gets no answer is told, not repeated: it may have been done.
-        let cluster = ClusterClientBuilder::new(nodes)
+        let tls = tls.filter(|_| nodes.first().is_some_and(is_tls));
+        let mut cluster = ClusterClientBuilder::new(nodes)
             .retries(1)
             .connection_timeout(CONNECT)
-            .response_timeout(CONNECT)
-            .build()?;
-        Ok(Self::Cluster(cluster))
+            .response_timeout(CONNECT);
+        if let Some(tls) = tls {
+            cluster = cluster.certs(tls);
+        }
+        Ok(Self::Cluster(cluster.build()?))
     }
 
     /// A new connection; its caller sets the deadline.
@@ -83,7 +93,11 @@ impl Connection {
     }
 }
 
-fn by_sentinels(settings: &model::Redis, sentinel: &model::Sentinel) -> RedisResult<Way> {
+fn by_sentinels(
+    settings: &model::Redis,
+    sentinel: &model::Sentinel,
+    tls: Option<TlsCertificates>,
+) -> RedisResult<Way> {
     let asked: Vec<ConnectionInfo> = sentinel
         .urls
         .iter()
@@ -102,8 +116,13 @@ fn by_sentinels(settings: &model::Redis, sentinel: &model::Sentinel) -> RedisRes
             builder = builder.set_client_to_sentinel_password(password);
         }
         // A server is spoken to as its Sentinels are.
-        if matches!(first.addr(), ConnectionAddr::TcpTls { .. }) {
+        if is_tls(first) {
             builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure);
+            if let Some(tls) = tls {
+                builder = builder
+                    .set_client_to_sentinel_certificates(tls.clone())
+                    .set_client_to_redis_certificates(tls);
+            }
         }
     }
     if let Some(user) = &settings.username {
@@ -113,6 +132,10 @@ fn by_sentinels(settings: &model::Redis, sentinel: &model::Sentinel) -> RedisRes
         builder = builder.set_client_to_redis_password(password);
     }
     Ok(Way::Sentinel(tokio::sync::Mutex::new(builder.build()?)))
+}
+
+fn is_tls(info: &ConnectionInfo) -> bool {
+    matches!(info.addr(), ConnectionAddr::TcpTls { .. })
 }
 
 fn server(url: &str, settings: &model::Redis) -> RedisResult<ConnectionInfo> {

@@ -53,17 +53,18 @@ pub(super) async fn marks(ground: &Ground) {
     let (a, b) = (ground.gateway(&yaml).await, ground.gateway(&yaml).await);
     a.until_healthy(1).await;
     b.until_healthy(1).await;
-    for (at, other, word, mark) in [
-        (&a, &b, "deactivate", Mark::Inactive),
-        (&b, &a, "activate", Mark::Active),
-        (&a, &b, "drain", Mark::Inactive),
-    ] {
+    for (at, other, word, active) in
+        [(&a, &b, "deactivate", false), (&b, &a, "activate", true), (&a, &b, "drain", false)]
+    {
         let (status, words) = at.command(&format!("/admin/backends/a/{word}")).await;
         assert_eq!(status, 200, "{words}");
         let said = Instant::now();
-        wait::until(word, || mark_of(other) == mark).await;
+        wait::until(word, || (mark_of(other) == Mark::Active) == active).await;
         assert!(said.elapsed() <= A_SECOND, "{word} took {:?}", said.elapsed());
-        wait::until(word, || mark_of(at) == mark).await;
+        assert_eq!(mark_of(at) == Mark::Active, active);
+    }
+    for each in [&a, &b] {
+        wait::until("nothing runs there", || mark_of(each) == Mark::Inactive).await;
     }
     let refused = b.client().start("SELECT 1").await.unwrap_err();
     assert_eq!(refused.status(), Some(503));
