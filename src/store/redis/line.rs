@@ -72,8 +72,7 @@ impl Line {
         let before = used.answers.load(Ordering::Relaxed);
         let (number, answers) = (used.number, Arc::clone(&used.answers));
         let _doubt = Doubt { line: self, number, answers: Arc::clone(&answers), before };
-        let answer = used.connection.ask(asked).await;
-        let answer = answer.and_then(|value| Ok(T::from_redis_value(value)?));
+        let answer = used.connection.ask::<T>(asked).await;
         let answer = answer.map_err(|error| fault::meaning(&error));
         if matches!(answer, Err(Fault::Unavailable)) {
             // Broken, or no longer the server to ask.

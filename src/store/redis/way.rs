@@ -5,9 +5,9 @@
 use std::{fmt, fs, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _,
-    RedisError, RedisResult, TlsCertificates, TlsMode, Value,
-    aio::{ConnectionLike as _, MultiplexedConnection},
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue,
+    IntoConnectionInfo as _, RedisError, RedisResult, TlsCertificates, TlsMode,
+    aio::MultiplexedConnection,
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
@@ -85,10 +85,10 @@ impl Way {
 }
 
 impl Connection {
-    pub(super) async fn ask(&mut self, asked: &Cmd) -> RedisResult<Value> {
+    pub(super) async fn ask<T: FromRedisValue>(&mut self, asked: &Cmd) -> RedisResult<T> {
         match self {
-            Self::One(connection) => connection.req_packed_command(asked).await,
-            Self::Cluster(connection) => connection.req_packed_command(asked).await,
+            Self::One(connection) => asked.query_async(connection).await,
+            Self::Cluster(connection) => asked.query_async(connection).await,
         }
     }
 }

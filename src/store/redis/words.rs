@@ -42,11 +42,17 @@ if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('GET', KEYS[1]) == 
 return redis.call('DEL', KEYS[1]) end
 return 0";
 
-/// Keys: value. Arguments: whether something is expected, what, value, life.
+/// Keys: value, and the index of a listed kind. Arguments: whether something is expected, what, value, life, id.
 const REPLACE: &str = "\
 local found = redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('PTTL', KEYS[1]) >= 0 and redis.call('GET', KEYS[1])
 if ARGV[1] == '1' and found ~= ARGV[2] or ARGV[1] == '0' and found then return 0 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+if KEYS[2] then
+if redis.call('TYPE', KEYS[2]).ok ~= 'zset' then redis.call('DEL', KEYS[2]) end
+local now = redis.call('TIME')
+redis.call('ZADD', KEYS[2], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[4], ARGV[5])
+if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[2], ARGV[4]) end
+end
 return 1";
 
 /// Keys: index. Answers the ids of what is not gone.
@@ -113,8 +119,12 @@ impl Words {
         life: Duration,
     ) -> Cmd {
         let (is_expected, expected) = (u8::from(expected.is_some()), expected.unwrap_or_default());
-        let mut words = script(REPLACE, &[self.name(key)]);
-        words.arg(is_expected).arg(expected).arg(value).arg(millis(life)).take()
+        let mut keys = vec![self.name(key)];
+        if key.kind.is_listed() {
+            keys.push(self.index_name(key.kind));
+        }
+        let mut words = script(REPLACE, &keys);
+        words.arg(is_expected).arg(expected).arg(value).arg(millis(life)).arg(&*key.id).take()
     }
 
     pub(super) fn drain(&self, key: &Key, most: usize) -> Cmd {

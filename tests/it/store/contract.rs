@@ -134,6 +134,10 @@ async fn lists(store: &dyn Store) {
     found.sort();
     assert_eq!(found, [("a".to_owned(), Bytes::from("1")), ("b".to_owned(), Bytes::from("2"))]);
     assert_eq!(store.list(Kind::Learned).await.unwrap(), []);
+    let learned = Key::new(Kind::Learned, "g");
+    assert!(store.replace(&learned, None, "1".into(), LONG).await.unwrap());
+    let found = store.list(Kind::Learned).await.unwrap();
+    assert_eq!(found, [(learned, Bytes::from("1"))], "however it was written");
     assert_eq!(store.list(Kind::Query).await.unwrap(), [], "too many to be listed");
 }
 
