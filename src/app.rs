@@ -32,6 +32,7 @@ use crate::{
     reload::{self, Reloading},
     scaling::{self, Ground},
     snapshot::Demand,
+    store::{Memory, Redis, Scope, Seal, SharedStore, Store, Terms},
     telemetry::{
         audit::{Audit, Options, Tail, Unwritable},
         logs::Logs,
@@ -77,6 +78,9 @@ pub enum StartError {
     /// The files of the scaler's TLS cannot be put to work.
     #[error("cannot open the scaler: {0}")]
     Scaler(String),
+    /// The settings of the store cannot be put to work.
+    #[error("cannot use the store: {0}")]
+    Store(String),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -125,6 +129,26 @@ struct Ports {
 
 /// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
+    begin(loaded, path, logs, None).await
+}
+
+/// The same with a store that may have other users, in this process or elsewhere.
+pub async fn start_with(
+    loaded: Loaded,
+    path: Option<PathBuf>,
+    logs: Logs,
+    store: Arc<dyn Store>,
+    terms: Terms,
+) -> Result<App, StartError> {
+    begin(loaded, path, logs, Some((store, terms))).await
+}
+
+async fn begin(
+    loaded: Loaded,
+    path: Option<PathBuf>,
+    logs: Logs,
+    given: Option<(Arc<dyn Store>, Terms)>,
+) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
     let scaler_tls = loaded.config.scaler.tls.as_ref().map(scaling::tls::Tls::read);
     let scaler_tls = scaler_tls.transpose().map_err(StartError::Scaler)?;
@@ -138,6 +162,12 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let (running, files) = (loaded.state(), loaded.files.clone());
     let hash: Arc<str> = loaded.hash.as_str().into();
     let config = Arc::new(loaded.config);
+    let (store, terms) = match given {
+        Some(given) => given,
+        None => store(&config.store, &metrics, &tasks, &cancel)?,
+    };
+    let part = (terms.scope == Scope::Fleet).then(|| lifecycle.part(Check::Store, "store"));
+    let store = SharedStore::start(store, terms, &metrics, part, (&tasks, cancel.clone()));
     let ledger = Arc::<Ledger>::default();
     let (current, control) = backends::start(
         Arc::clone(&config),
@@ -145,11 +175,12 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         Arc::clone(&metrics),
         events.clone(),
         Arc::clone(&ledger) as Arc<dyn Demand>,
-        cancel.clone(),
-        &tasks,
+        &store,
+        (cancel.clone(), &tasks),
     )?;
     config_part.done();
-    let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
+    let shared =
+        Shared::new(current.clone(), ledger, Arc::clone(&metrics), store, lifecycle.clone());
     let tls = Arc::new(Tls::new(Ready::read(&config).map_err(StartError::Tls)?));
     let shared = Arc::new(Shared { traces, tls: Arc::clone(&tls), ..shared });
     let audit = audit(&shared, &config.audit)?;
@@ -224,6 +255,22 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })
+}
+
+/// The store that the configuration names.
+fn store(
+    settings: &config::model::Store,
+    metrics: &Arc<Metrics>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Result<(Arc<dyn Store>, Terms), StartError> {
+    let Some(settings) = &settings.redis else {
+        return Ok((Arc::<Memory>::default(), Terms::OWN));
+    };
+    let seal = Arc::new(Seal::read(&settings.secret_file).map_err(StartError::Store)?);
+    let redis = Redis::start(settings, Arc::clone(metrics), tasks, cancel.clone());
+    let terms = Terms { timeout: settings.timeout.get(), seal: Some(seal), ..Terms::FLEET };
+    Ok((Arc::new(redis.map_err(StartError::Store)?), terms))
 }
 
 /// What KEDA's scaler stands on.

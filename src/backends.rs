@@ -1,7 +1,7 @@
 //! The backends: probed, judged, marked, and folded into the snapshot that requests read.
 //!
 //! `fold` is the one task that owns the truth; `truth` is that truth, without any I/O; `plan` is a configuration
-//! made ready for it. `probe` and `capabilities` ask the coordinators, `passive` is what the data plane tells.
+//! made ready for it. `hearsay` is what replicas tell each other of them. `probe` and `capabilities` ask the coordinators, `passive` is what the data plane tells.
 //! A request never waits for anything here, and nothing here sends a statement.
 
 mod capabilities;
@@ -9,6 +9,7 @@ mod circuit;
 mod coordinators;
 mod fold;
 mod health;
+mod hearsay;
 mod identity;
 mod jitter;
 pub mod outgoing;
@@ -31,11 +32,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
 use self::{
-    fold::{Ears, Fold, Order, Probers},
+    fold::{Ears, Fold, Order, Probers, Steer},
+    hearsay::{
+        Hearsay,
+        word::{Said, Subject, Told},
+    },
     plan::Plan,
     resume::{
         calls::{Calls, Drivers},
         driver::{Access, Surroundings, driver_of},
+        lease::Leases,
     },
     truth::Truth,
 };
@@ -44,6 +50,7 @@ use crate::{
     events::Events,
     metrics::Metrics,
     snapshot::{Current, Demand, Mark},
+    store::{Scope, SharedStore},
 };
 
 pub use self::{
@@ -90,6 +97,8 @@ pub enum NotMarked {
 pub struct Control {
     orders: mpsc::Sender<Order>,
     current: Current,
+    /// Where there are other replicas that must hear of it.
+    said: Option<mpsc::Sender<Said>>,
 }
 
 impl Control {
@@ -107,33 +116,46 @@ impl Control {
 
     /// Marks a backend and gives back its mark; when it returns, requests already see it.
     ///
-    /// A drained backend becomes `Inactive` by itself when its last query has ended. Marks outlive reloads.
+    /// A drained backend becomes `Inactive` by itself when its last query has ended. Marks outlive reloads; in a shared
+    /// store they reach the other replicas, and outlive restarts.
     pub async fn mark(&self, backend: &str, mark: Mark) -> Result<Mark, NotMarked> {
         let (done, marked) = oneshot::channel();
         let order = Order::Mark { backend: backend.to_owned(), mark, done };
         self.orders.send(order).await.map_err(|_| NotMarked::Stopping)?;
-        let marked = marked.await.map_err(|_| NotMarked::Stopping)?;
-        marked.ok_or_else(|| NotMarked::UnknownBackend(backend.to_owned()))
+        let now = marked.await.map_err(|_| NotMarked::Stopping)?;
+        let now = now.ok_or_else(|| NotMarked::UnknownBackend(backend.to_owned()))?;
+        self.say(Subject::Backend(backend.into()), mark.into()).await;
+        Ok(now)
     }
 
     /// Wakes a group: it is no longer held down, and its first backend that can be woken is.
     ///
     /// When it returns, requests see it; that a backend takes statements is another matter.
     pub async fn resume(&self, group: &str) -> Result<Vec<Steered>, NotSteered> {
-        self.steer(group, true).await
+        self.steer(group, Steer::Awake).await
     }
 
     /// Puts a group to sleep until `resume`: no new statements from now on, and when the last query has ended,
     /// its drivers are called.
     pub async fn suspend(&self, group: &str) -> Result<Vec<Steered>, NotSteered> {
-        self.steer(group, false).await
+        self.steer(group, Steer::Asleep).await
     }
 
-    async fn steer(&self, group: &str, awake: bool) -> Result<Vec<Steered>, NotSteered> {
+    async fn steer(&self, group: &str, steer: Steer) -> Result<Vec<Steered>, NotSteered> {
         let (done, steered) = oneshot::channel();
-        let order = Order::Steer { group: group.to_owned(), awake, done };
+        let order = Order::Steer { group: group.to_owned(), steer, done };
         self.orders.send(order).await.map_err(|_| NotSteered::Stopping)?;
-        steered.await.map_err(|_| NotSteered::Stopping)?
+        let steered = steered.await.map_err(|_| NotSteered::Stopping)??;
+        let told = if steer == Steer::Awake { Told::Awake } else { Told::Asleep };
+        self.say(Subject::Group(group.into()), told).await;
+        Ok(steered)
+    }
+
+    async fn say(&self, subject: Subject, told: Told) {
+        if let Some(said) = &self.said {
+            // Fails only when the gateway stops; then it is not said.
+            let _ = said.send(Said::Word(subject, told)).await;
+        }
     }
 
     /// Where the present snapshot is read.
@@ -151,13 +173,14 @@ pub fn start(
     metrics: Arc<Metrics>,
     events: Events,
     demand: Arc<dyn Demand>,
-    cancel: CancellationToken,
-    tracker: &TaskTracker,
+    store: &SharedStore,
+    (cancel, tracker): (CancellationToken, &TaskTracker),
 ) -> Result<(Current, Control), Refused> {
     let access = Access::find(|name| std::env::var(name).ok());
     let around = Surroundings::new(access).map_err(Refused::Drivers)?;
     let drivers: Drivers = Arc::new(move |resume, labels| driver_of(resume, labels, &around));
-    start_with(config, hash, metrics, events, demand, drivers, (cancel, tracker))
+    let store = (store.scope() == Scope::Fleet).then(|| store.clone());
+    start_with(config, hash, metrics, events, demand, (drivers, store), (cancel, tracker))
 }
 
 /// The same with other drivers.
@@ -167,7 +190,7 @@ fn start_with(
     metrics: Arc<Metrics>,
     events: Events,
     demand: Arc<dyn Demand>,
-    drivers: Drivers,
+    (drivers, store): (Drivers, Option<SharedStore>),
     (cancel, tracker): (CancellationToken, &TaskTracker),
 ) -> Result<(Current, Control), Refused> {
     let plan = Plan::of(&config).map_err(Refused::Wrong)?;
@@ -179,7 +202,9 @@ fn start_with(
     let (told, heard_told) = mpsc::unbounded_channel();
     let tasks = (tracker.clone(), cancel.clone());
     let renewing = cancel.clone();
-    let calls = Calls::new(drivers, http.clone(), Arc::clone(&metrics), told, tasks);
+    let said = store.clone().map(|store| hear(store, &orders, &cancel, tracker));
+    let leases = store.map(Leases::new);
+    let calls = Calls::new(drivers, http.clone(), Arc::clone(&metrics), told, leases, tasks);
     let truth = Truth::new(plan, config, hash.into(), metrics, events, reports, demand);
     let current = Current::new(truth.snapshot());
     let fold = Fold {
@@ -192,6 +217,7 @@ fn start_with(
             told: heard_told,
         },
         calls,
+        said: said.clone(),
         probers: Probers {
             http,
             outcomes,
@@ -203,5 +229,18 @@ fn start_with(
     let renewing = renewal::run(current.clone(), orders.clone(), renewing);
     tracker.spawn(renewing.instrument(tracing::info_span!("tls-files")));
     tracker.spawn(fold.run().instrument(tracing::info_span!("fold")));
-    Ok((current.clone(), Control { orders, current }))
+    Ok((current.clone(), Control { orders, current, said }))
+}
+
+/// Begins to speak and to listen; who has something to say sends it there.
+fn hear(
+    store: SharedStore,
+    orders: &mpsc::Sender<Order>,
+    cancel: &CancellationToken,
+    tracker: &TaskTracker,
+) -> mpsc::Sender<Said> {
+    let (say, said) = mpsc::channel(hearsay::WORDS);
+    let hearsay = Hearsay::new(store, orders.clone(), said).run(cancel.clone());
+    tracker.spawn(hearsay.instrument(tracing::info_span!("hearsay")));
+    say
 }

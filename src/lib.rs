@@ -1,7 +1,7 @@
 //! Sluice, a Trino-compatible routing gateway.
 //!
-//! In reading order: `proxy` carries requests, `scaling` tells KEDA, `queries` remembers them, `backends` knows the coordinators, `snapshot`
-//! is what requests read, `trino` is the wire; `config`, `events`, `metrics`, `telemetry` and `lifecycle` are what the
+//! In reading order: `proxy` carries requests, `scaling` tells KEDA, `queries` remembers them, `backends` knows the coordinators, `store` is
+//! what replicas share, `snapshot` is what requests read, `trino` is the wire; `config`, `events`, `metrics`, `telemetry` and `lifecycle` are what the
 //! names say.
 #![forbid(unsafe_code)]
 
@@ -22,5 +22,6 @@ mod reload;
 pub mod scaling;
 pub mod simulator;
 pub mod snapshot;
+pub mod store;
 pub mod telemetry;
 pub mod trino;

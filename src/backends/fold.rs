@@ -3,7 +3,7 @@
 //! It hears orders (a new configuration, marks), probes' outcomes, the data plane's reports and the clock, and
 //! runs the probers. It waits for nobody: every answer it gives is made from what it has at hand.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use reqwest::Client;
 use tokio::{
@@ -16,6 +16,7 @@ use tracing::Instrument;
 use crate::{
     backends::{
         Refused,
+        hearsay::word::Said,
         plan::{Plan, Tempo},
         probe::{Outcome, Prober, ask, ask::Target},
         renewal::Renewed,
@@ -34,9 +35,20 @@ pub(crate) enum Order {
     /// Mark a backend; answered with `None` if there is none of that name.
     Mark { backend: String, mark: Mark, done: oneshot::Sender<Option<Mark>> },
     /// Wake a group, or put it to sleep.
-    Steer { group: String, awake: bool, done: oneshot::Sender<Steering> },
+    Steer { group: String, steer: Steer, done: oneshot::Sender<Steering> },
+    /// Other replicas have seen cold starts of that group.
+    Learn { group: Arc<str>, times: Vec<Duration> },
     /// Take over certificates that changed in their files.
     Renew(Renewed),
+}
+
+/// Which way, and who says so.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Steer {
+    Awake,
+    Asleep,
+    /// Said at another replica, which sees to what is ready there.
+    AsleepElsewhere,
 }
 
 /// What became of an operator's resume or suspend.
@@ -50,6 +62,8 @@ pub(crate) struct Fold {
     pub(crate) ears: Ears,
     pub(crate) probers: Probers,
     pub(crate) calls: Calls,
+    /// Where there are other replicas that want to know.
+    pub(crate) said: Option<mpsc::Sender<Said>>,
 }
 
 /// All that it hears.
@@ -112,13 +126,16 @@ impl Fold {
             Heard::Order(Order::Mark { backend, mark, done }) => {
                 return Some(Done::Mark(done, self.truth.mark(&backend, mark, now)));
             }
-            Heard::Order(Order::Steer { group, awake: true, done }) => {
-                return Some(Done::Steer(done, self.truth.resume(&group, now)));
-            }
-            Heard::Order(Order::Steer { group, awake: false, done }) => {
-                return Some(Done::Steer(done, self.truth.suspend(&group, now)));
+            Heard::Order(Order::Steer { group, steer, done }) => {
+                let steered = match steer {
+                    Steer::Awake => self.truth.resume(&group, now),
+                    Steer::Asleep => self.truth.suspend(&group, now),
+                    Steer::AsleepElsewhere => self.truth.keep_down(&group, now),
+                };
+                return Some(Done::Steer(done, steered));
             }
             Heard::Order(Order::Renew(renewed)) => self.truth.renew(renewed),
+            Heard::Order(Order::Learn { group, times }) => self.truth.learn(&group, &times),
             Heard::Order(Order::Apply { config, hash, done }) => {
                 return Some(Done::Apply(done, self.apply(config, hash)));
             }
@@ -140,6 +157,11 @@ impl Fold {
         for effect in self.truth.take_effects() {
             self.calls.follow(effect, &self.truth);
             self.probers.follow(effect, &self.truth);
+        }
+        for (group, took) in self.truth.take_took() {
+            let Some(said) = &self.said else { continue };
+            // A time that is lost in a throng is one of twenty.
+            let _ = said.try_send(Said::Took(group.as_str().into(), took));
         }
         if self.truth.take_changed() {
             self.truth.tell_states();

@@ -15,6 +15,7 @@ use crate::{
     events::Events,
     metrics::{Metrics, UpstreamError},
     snapshot::{Backend, BackendState, Circuit, Current, Mark, Snapshot},
+    store::{Memory, SharedStore, Terms},
     trino::uris::Capabilities,
 };
 
@@ -49,8 +50,11 @@ impl Stage {
         let (cancel, tracker) = (CancellationToken::new(), TaskTracker::new());
         let metrics = Metrics::new().unwrap();
         let (events, demand) = (Events::new(Arc::clone(&metrics)), Arc::new(Unwanted));
+        let own = Arc::<Memory>::default();
+        let store = SharedStore::start(own, Terms::OWN, &metrics, None, (&tracker, cancel.clone()));
+        let tasks = (cancel.clone(), &tracker);
         let (current, control) =
-            start(config, "one", metrics, events, demand, cancel.clone(), &tracker).unwrap();
+            start(config, "one", metrics, events, demand, &store, tasks).unwrap();
         Self { current, control, cancel, tracker }
     }
 

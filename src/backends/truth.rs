@@ -88,6 +88,8 @@ pub(crate) struct Truth {
     series: BTreeSet<(GroupName, Option<BackendName>)>,
     next_seat: u64,
     effects: Vec<Effect>,
+    /// Times of cold starts that nobody else was told of.
+    took: Vec<(GroupName, Duration)>,
     changed: bool,
 }
 
@@ -126,6 +128,7 @@ impl Truth {
             series: BTreeSet::new(),
             next_seat: 0,
             effects: Vec::new(),
+            took: Vec::new(),
             changed: true,
         };
         truth.seat_everyone(Instant::now());
@@ -135,6 +138,21 @@ impl Truth {
     /// What must be done since the last call.
     pub(crate) fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
+    }
+
+    /// Cold starts that ended since the last call.
+    pub(crate) fn take_took(&mut self) -> Vec<(GroupName, Duration)> {
+        std::mem::take(&mut self.took)
+    }
+
+    /// What all replicas have seen of a group's cold starts.
+    pub(crate) fn learn(&mut self, group: &str, times: &[Duration]) {
+        if let Some(group) = GroupName::parse(group).filter(|name| self.planned(name).is_some()) {
+            let learned = &mut self.waking.entry(group).or_default().learned;
+            let before = learned.p90();
+            learned.teach(times);
+            self.changed |= before != learned.p90();
+        }
     }
 
     /// Whether a snapshot made now differs from the last one that was taken.

@@ -15,6 +15,7 @@ use sluice::{
     metrics::{BackendGauge, GroupGauge, InFlight, Living, Metrics, Runtimes, Scrape, Wanted},
     queries::{Ledger, ReplicaMark, Rooms},
     snapshot::Demand,
+    store::{Memory, SharedStore, Terms},
     telemetry::logs::Logs,
 };
 use tokio::{
@@ -106,14 +107,17 @@ async fn start(token: Option<&str>) -> Gateway {
     let events = Events::new(Arc::clone(&metrics));
     let tracker = TaskTracker::new();
     let ledger = Arc::<Ledger>::default();
+    let store = Arc::<Memory>::default();
+    let tasks = (&tracker, stop.child_token());
+    let store = SharedStore::start(store, Terms::OWN, &metrics, None, tasks);
     let (current, control) = backends::start(
         config(token),
         "sha256:one",
         Arc::clone(&metrics),
         events.clone(),
         Arc::clone(&ledger) as Arc<dyn Demand>,
-        stop.child_token(),
-        &tracker,
+        &store,
+        (stop.child_token(), &tracker),
     )
     .unwrap();
     let status = ConfigStatus::new(Arc::clone(&metrics), events.clone(), "sha256:one".into());

@@ -40,6 +40,7 @@ mod simulator;
 mod spooled;
 mod statements;
 mod sticky;
+mod store;
 mod streaming;
 mod tls;
 mod traces;

@@ -27,6 +27,7 @@ import interpreter
 import jaeger
 import prepared
 import prometheus
+import stores
 from cache import REPOSITORY, Missing
 from keda import kedacore
 
@@ -90,7 +91,7 @@ def keda_only():
 def everything():
     """All rows."""
     rows = []
-    with ThreadPoolExecutor(12) as pool:
+    with ThreadPoolExecutor(13) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
         built = pool.submit(api_server.install)
@@ -99,8 +100,9 @@ def everything():
         checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
         browser = pool.submit(interpreter.interpreter, interpreter.BROWSERS)
         scaler = [pool.submit(kedacore.install), built]
-        # Against a real Trino and a real Kubernetes these have rows of their own.
-        skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::"]
+        servers = pool.submit(stores.environment)
+        # Against a real Trino, a real Kubernetes and real stores these have rows of their own.
+        skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::", "--skip", "store::peers::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped], live=True)))
         # Two at a time: what they do is waiting for peers to start, for half of the time.
         lanes = [
@@ -111,6 +113,7 @@ def everything():
                 lambda: [measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader))],
                 lambda: [folder("passwords, tokens, OAuth2", python, "auth")],
                 lambda: [folder("Trino's web UI in Chromium", browser, "ui")],
+                lambda: [measured("store, Redis, Sentinel, Cluster, Valkey", lambda row: store(row, servers))],
                 lambda: [folder("three replicas behind HAProxy", python, "replicas")],
                 lambda: [folder("deploy, as files", checker, "deploy")],
             ],
@@ -197,6 +200,12 @@ def drivers(row, built):
     with api_server.ApiServer() as server:
         # The drivers' own tests bear the same word, and are left out of the first row with the others.
         cargo(row, server.environment, ["--package", "sluice", "--lib", "--test", "it", "kubernetes::"])
+    ran(row)
+
+
+def store(row, servers):
+    """The shared store on real servers, which the tests start and stop by themselves."""
+    cargo(row, servers.result(), ["--package", "sluice", "--test", "it", "store::peers::"])
     ran(row)
 
 

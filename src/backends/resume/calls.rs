@@ -19,7 +19,8 @@ use crate::{
         probe::ask,
         resume::{
             call_span::CallSpan,
-            driver::{Accepted, Call, CallError, Driver, Labels},
+            driver::{Accepted, Action, Call, CallError, Driver, Labels},
+            lease::Leases,
             stats::{self, Counts},
             wake::CallId,
         },
@@ -62,6 +63,8 @@ pub(crate) struct Calls {
     pub(crate) told: mpsc::UnboundedSender<Told>,
     pub(crate) tracker: TaskTracker,
     pub(crate) cancel: CancellationToken,
+    /// Where there are other replicas that might make the same call.
+    leases: Option<Leases>,
     calling: BTreeMap<Seat, DropGuard>,
     counting: BTreeMap<Seat, CancellationToken>,
 }
@@ -79,10 +82,11 @@ impl Calls {
         http: Client,
         metrics: Arc<Metrics>,
         told: mpsc::UnboundedSender<Told>,
+        leases: Option<Leases>,
         (tracker, cancel): (TaskTracker, CancellationToken),
     ) -> Self {
         let (calling, counting) = (BTreeMap::new(), BTreeMap::new());
-        Self { drivers, http, metrics, told, tracker, cancel, calling, counting }
+        Self { drivers, http, metrics, told, tracker, cancel, leases, calling, counting }
     }
 
     /// Does what concerns them.
@@ -111,9 +115,18 @@ impl Calls {
         let span = tracing::info_span!("call", backend = %wanted.call.backend);
         let cancel = self.cancel.child_token();
         self.calling.insert(seat, cancel.clone().drop_guard());
+        let leases = self.leases.clone().filter(|_| wanted.call.action == Action::Resume);
         let call = async move {
             let answer = match driver {
-                Ok(driver) => measured(&*driver, wanted.call, wanted.told, &metrics).await,
+                Ok(driver) => {
+                    let (backend, deadline) =
+                        (wanted.call.backend.clone(), wanted.resume.call_timeout.get());
+                    let call = measured(&*driver, wanted.call, wanted.told, &metrics);
+                    match leases {
+                        Some(leases) => leases.once(&backend, deadline, call).await,
+                        None => call.await,
+                    }
+                }
                 Err(words) => Err(CallError::Permanent(words)),
             };
             // Fails only when the fold has ended, which is when the process does.

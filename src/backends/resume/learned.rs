@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, time::Duration};
 
 /// So many cold starts are remembered; older ones were of another image or another node pool.
-const REMEMBERED: usize = 20;
+pub(crate) const REMEMBERED: usize = 20;
 
 /// The last cold starts of one group.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,12 @@ impl Learned {
             self.0.pop_front();
         }
         self.0.push_back(time);
+    }
+
+    /// What all replicas have seen of it.
+    pub(crate) fn teach(&mut self, times: &[Duration]) {
+        let over = times.len().saturating_sub(REMEMBERED);
+        self.0 = times.iter().skip(over).copied().collect();
     }
 
     /// The 90th percentile: nine of ten were done by then; `None` before the first.

@@ -105,7 +105,7 @@ fn night(config: Arc<Config>) -> Night {
     let level = Arc::clone(&demand) as Arc<dyn crate::snapshot::Demand>;
     let tasks = (cancel.clone(), &tracker);
     let (current, control) =
-        start_with(config, "one", metrics, events, level, drivers, tasks).unwrap();
+        start_with(config, "one", metrics, events, level, (drivers, None), tasks).unwrap();
     Night { stage: Stage { current, control, cancel, tracker }, demand, driver }
 }
 

@@ -87,6 +87,7 @@ impl Truth {
         if ended.outcome == ResumeOutcome::Success {
             waking.last_success = Some(SystemTime::now());
             waking.learned.took(ended.took);
+            self.took.push((group.clone(), ended.took));
             self.lives.get(group).into_iter().for_each(|live| live.rose(now));
         }
     }

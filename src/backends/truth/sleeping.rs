@@ -83,6 +83,21 @@ impl Truth {
         Ok(self.stand(&seats))
     }
 
+    /// The same was said at another replica: what sleeps here stays so, and no driver is called for it.
+    pub(crate) fn keep_down(
+        &mut self,
+        group: &str,
+        now: Instant,
+    ) -> Result<Vec<Steered>, NotSteered> {
+        let (_, seats) = self.steered(group)?;
+        for seat in &seats {
+            if let Some((_, wake)) = self.waker(*seat) {
+                wake.keep_down();
+            }
+        }
+        self.suspend(group, now)
+    }
+
     fn steered(&self, group: &str) -> Result<(GroupName, Vec<Seat>), NotSteered> {
         let planned = GroupName::parse(group).and_then(|name| self.planned(&name));
         let Some(planned) = planned else {

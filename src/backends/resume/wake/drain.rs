@@ -105,7 +105,7 @@ impl Wake {
 
     /// Held down from the start: its group is.
     pub(crate) fn keep_down(&mut self) {
-        if self.state == State::Unknown {
+        if matches!(self.state, State::Unknown | State::Asleep) {
             self.state = State::HeldDown;
         }
     }
