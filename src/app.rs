@@ -28,10 +28,12 @@ use crate::{
         port,
         tls::{Ready, Tls},
     },
-    queries::{Ledger, chronicle::AuditCounts, reaper},
+    queries::{Keeper, Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
+    replicas::{Replicas, round},
     scaling::{self, Ground},
     snapshot::Demand,
+    store::{Memory, Redis, Seal, SharedStore, Store, Terms},
     telemetry::{
         audit::{Audit, Options, Tail, Unwritable},
         logs::Logs,
@@ -77,6 +79,9 @@ pub enum StartError {
     /// The files of the scaler's TLS cannot be put to work.
     #[error("cannot open the scaler: {0}")]
     Scaler(String),
+    /// The settings of the store cannot be put to work.
+    #[error("cannot use the store: {0}")]
+    Store(String),
     /// No thread, no file descriptor.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
@@ -125,6 +130,26 @@ struct Ports {
 
 /// Starts a gateway; `path` is the file that `loaded` came from, and is watched if given.
 pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<App, StartError> {
+    begin(loaded, path, logs, None).await
+}
+
+/// The same with a store that may have other users, in this process or elsewhere.
+pub async fn start_with(
+    loaded: Loaded,
+    path: Option<PathBuf>,
+    logs: Logs,
+    store: Arc<dyn Store>,
+    terms: Terms,
+) -> Result<App, StartError> {
+    begin(loaded, path, logs, Some((store, terms))).await
+}
+
+async fn begin(
+    loaded: Loaded,
+    path: Option<PathBuf>,
+    logs: Logs,
+    given: Option<(Arc<dyn Store>, Terms)>,
+) -> Result<App, StartError> {
     let ports = bind(&loaded.config).await?;
     let scaler_tls = loaded.config.scaler.tls.as_ref().map(scaling::tls::Tls::read);
     let scaler_tls = scaler_tls.transpose().map_err(StartError::Scaler)?;
@@ -138,18 +163,25 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     let (running, files) = (loaded.state(), loaded.files.clone());
     let hash: Arc<str> = loaded.hash.as_str().into();
     let config = Arc::new(loaded.config);
+    let (store, terms) = match given {
+        Some(given) => given,
+        None => store(&config.store, &metrics, &tasks, &cancel)?,
+    };
+    let store = SharedStore::start(store, terms, &metrics, &tasks, cancel.clone());
     let ledger = Arc::<Ledger>::default();
+    let replicas = Arc::new(Replicas::new(Arc::clone(&ledger), store));
     let (current, control) = backends::start(
         Arc::clone(&config),
         Arc::clone(&hash),
         Arc::clone(&metrics),
         events.clone(),
-        Arc::clone(&ledger) as Arc<dyn Demand>,
+        Arc::clone(&replicas) as Arc<dyn Demand>,
         cancel.clone(),
         &tasks,
     )?;
     config_part.done();
-    let shared = Shared::new(current.clone(), ledger, Arc::clone(&metrics), lifecycle.clone());
+    let shared =
+        Shared::new(current.clone(), ledger, Arc::clone(&metrics), replicas, lifecycle.clone());
     let tls = Arc::new(Tls::new(Ready::read(&config).map_err(StartError::Tls)?));
     let shared = Arc::new(Shared { traces, tls: Arc::clone(&tls), ..shared });
     let audit = audit(&shared, &config.audit)?;
@@ -208,6 +240,10 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
         metrics,
         cancel.clone(),
     ));
+    if shared.replicas.is_shared() {
+        shared.rooms.share(Arc::clone(&shared.replicas) as Arc<dyn Keeper>);
+        tasks.spawn(round::run(around(&shared), cancel.clone()));
+    }
     tasks.spawn(tell_drain(lifecycle.clone(), events, cancel.clone()));
     let rooms_close = cancel.child_token();
     tasks.spawn(Arc::clone(&shared.rooms).run(rooms_close.clone()));
@@ -226,11 +262,39 @@ pub async fn start(loaded: Loaded, path: Option<PathBuf>, logs: Logs) -> Result<
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })
 }
 
+/// What is told to the other replicas, and heard from them.
+fn around(shared: &Shared) -> round::Around {
+    round::Around {
+        replicas: Arc::clone(&shared.replicas),
+        table: Arc::clone(&shared.table),
+        rooms: Arc::clone(&shared.rooms),
+        current: shared.current.clone(),
+        lifecycle: shared.lifecycle.clone(),
+    }
+}
+
+/// The store that the configuration names.
+fn store(
+    settings: &config::model::Store,
+    metrics: &Arc<Metrics>,
+    tasks: &TaskTracker,
+    cancel: &CancellationToken,
+) -> Result<(Arc<dyn Store>, Terms), StartError> {
+    let Some(settings) = &settings.redis else {
+        return Ok((Arc::<Memory>::default(), Terms::OWN));
+    };
+    let seal = Arc::new(Seal::read(&settings.secret_file).map_err(StartError::Store)?);
+    let redis = Redis::start(settings, Arc::clone(metrics), tasks, cancel.clone());
+    let terms = Terms { timeout: settings.timeout.get(), seal: Some(seal), ..Terms::FLEET };
+    Ok((Arc::new(redis.map_err(StartError::Store)?), terms))
+}
+
 /// What KEDA's scaler stands on.
 fn ground(shared: &Shared) -> Ground {
     Ground {
         current: shared.current.clone(),
         ledger: Arc::clone(&shared.ledger),
+        replicas: Arc::clone(&shared.replicas),
         metrics: Arc::clone(&shared.metrics),
         lifecycle: shared.lifecycle.clone(),
         streams: TaskTracker::new(),
@@ -304,6 +368,7 @@ fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
     let living: Arc<dyn Living> = Arc::new(Alive {
         current: shared.current.clone(),
         ledger: Arc::clone(&shared.ledger),
+        replicas: Arc::clone(&shared.replicas),
         table: Arc::clone(&shared.table),
         rooms: Arc::clone(&shared.rooms),
         sessions: Arc::clone(&shared.sessions),

@@ -32,6 +32,7 @@ mod check;
 pub(crate) mod named;
 pub(crate) mod nearest;
 mod problem;
+pub(crate) mod sealing_keys;
 mod shape;
 mod source;
 mod tree;

@@ -276,6 +276,34 @@ impl Metrics {
         self.gateway.audit_depth.clone()
     }
 
+    /// The store was asked, or should have been and was not, since it is lost.
+    pub fn store_call(&self, operation: StoreOperation, status: StoreStatus) {
+        if let Some(statuses) = self.gateway.store_calls.of(operation) {
+            statuses.count(status);
+        }
+    }
+
+    /// A call of the store took this long, whatever came of it.
+    pub fn store_took(&self, operation: StoreOperation, took: Duration) {
+        self.gateway.store_seconds.observe(operation, took);
+    }
+
+    /// Whether the store answers.
+    pub fn store_is_up(&self, is_up: bool) {
+        self.gateway.store_up.set(if is_up { 1.0 } else { 0.0 });
+    }
+
+    /// A connection to the store is open; it counts until the guard goes.
+    #[must_use]
+    pub fn store_connection(&self) -> Open {
+        Open::count(Some(&self.gateway.store_connections))
+    }
+
+    /// The gauge of writes that wait for the store.
+    pub fn store_depth(&self) -> prometheus::Gauge {
+        self.gateway.store_depth.clone()
+    }
+
     /// So many spans reached a collector.
     pub fn spans_exported(&self, spans: u64) {
         self.gateway.spans_exported.inc_by(spans);

@@ -10,6 +10,7 @@ use crate::{
     lifecycle::Lifecycle,
     metrics::{Metrics, Scrape},
     queries::{Bindings, Chronicle, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
+    replicas::Replicas,
     snapshot::Current,
     telemetry::traces::Traces,
 };
@@ -78,6 +79,8 @@ pub struct Shared {
     pub tls: Arc<tls::Tls>,
     /// What is told.
     pub metrics: Arc<Metrics>,
+    /// The other replicas.
+    pub replicas: Arc<Replicas>,
     /// The way of spans to their collector; off unless the assembly says otherwise.
     pub traces: Traces,
     /// Whether the process is on its way out.
@@ -101,6 +104,7 @@ impl Shared {
         current: Current,
         ledger: Arc<Ledger>,
         metrics: Arc<Metrics>,
+        replicas: Arc<Replicas>,
         lifecycle: Lifecycle,
     ) -> Self {
         let table = Arc::<Table>::default();
@@ -121,6 +125,7 @@ impl Shared {
             scrape: std::sync::OnceLock::new(),
             tls: Arc::default(),
             metrics,
+            replicas,
             traces: Traces::default(),
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,

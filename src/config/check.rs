@@ -15,6 +15,7 @@ mod listeners;
 mod patterns;
 mod report;
 mod rules;
+mod store;
 mod telemetry;
 mod tls;
 mod trust;
@@ -36,4 +37,5 @@ pub(crate) fn check(config: &Config, tree: &Node, found: &mut Vec<Problem>) {
     waking::check(config, &mut report);
     telemetry::check(config, &mut report);
     tls::check(config, &mut report);
+    store::check(config, &mut report);
 }

@@ -8,6 +8,7 @@ mod data;
 mod resume;
 mod rules;
 mod scaler;
+mod store;
 mod tls;
 mod told;
 
@@ -27,6 +28,7 @@ pub use self::{
     },
     rules::{Patterns, Rule, When},
     scaler::{Scaler, ScalerTls},
+    store::{Memory, Redis, Sentinel, Store},
     tls::{Pair, Tls, UpstreamTls},
     told::{
         AccessLog, Audit, Info, Log, LogFormat, OnFull, OtlpProtocol, Profiling, QueryText,
@@ -298,19 +300,6 @@ impl Uris {
         }
     }
 }
-
-/// Where state lives; memory is all there is yet.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Store {
-    /// One replica, nothing to install.
-    pub memory: Option<Memory>,
-}
-
-/// The memory store has no settings.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, Serialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct Memory {}
 
 /// The metrics listener.
 #[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]

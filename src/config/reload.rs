@@ -1,14 +1,10 @@
 //! Which changes a running process cannot take: its sockets, its threads, its store and its
 //! way to a collector are made once.
 
-use crate::config::model::{Config, Store, Telemetry};
+use crate::config::model::{Config, Telemetry};
 
 /// The keys that differ and need a restart, as the file names them; empty where the new one can be taken.
 pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
-    // A store that is not named is the memory store.
-    let kind = |store: &Store| match store {
-        Store { memory: Some(_) | None } => "memory",
-    };
     let changed = [
         ("data.bind", old.data.bind != new.data.bind),
         ("data.sharePort", old.data.share_port != new.data.share_port),
@@ -28,7 +24,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<String> {
         ("log.format", old.log.format != new.log.format),
         ("info.environment", old.info.environment != new.info.environment),
         ("audit", old.audit != new.audit),
-        ("store", kind(&old.store) != kind(&new.store)),
+        // A store that is not named is the memory store.
+        ("store", old.store.redis != new.store.redis),
     ];
     let changed = changed.into_iter().chain(exported(&old.telemetry, &new.telemetry));
     changed.filter(|(_, differs)| *differs).map(|(key, _)| key.to_owned()).collect()

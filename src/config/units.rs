@@ -20,6 +20,11 @@ impl Span {
         Self(Duration::from_secs(seconds))
     }
 
+    /// A span of whole milliseconds.
+    pub const fn millis(milliseconds: u64) -> Self {
+        Self(Duration::from_millis(milliseconds))
+    }
+
     /// The same as the standard library's type.
     pub const fn get(self) -> Duration {
         self.0

@@ -43,6 +43,11 @@ pub(super) struct Gateway {
     pub(super) audit_dropped: PerLabel<AuditDropped, IntCounter>,
     pub(super) audit_depth: Gauge,
     pub(super) audit_last_write: Gauge,
+    pub(super) store_calls: PerLabel<StoreOperation, PerLabel<StoreStatus, IntCounter>>,
+    pub(super) store_seconds: PerLabel<StoreOperation, Histogram>,
+    pub(super) store_up: Gauge,
+    pub(super) store_connections: Gauge,
+    pub(super) store_depth: Gauge,
     pub(super) spans_exported: IntCounter,
     pub(super) spans_dropped: PerLabel<SpanDropped, IntCounter>,
 }
@@ -57,7 +62,6 @@ impl Gateway {
         kept.started.set([], unix_seconds());
         let build = [env!("CARGO_PKG_VERSION"), env!("SLUICE_REVISION"), env!("SLUICE_RUSTC")];
         kept.build.set(build, 1.0);
-        no_store(kept);
         let gateway = Self {
             http_requests: PerLabel::resolve(|_| PerLabel::resolve(|_| Codes::default())),
             http_seconds: PerLabel::resolve(|o: Operation| kept.http_seconds.with([o.as_str()])),
@@ -106,12 +110,25 @@ impl Gateway {
             }),
             audit_depth: kept.audit_depth.with([]),
             audit_last_write: kept.audit_last_write.with([]),
+            store_calls: PerLabel::resolve(|operation: StoreOperation| {
+                PerLabel::resolve(|status: StoreStatus| {
+                    kept.store_operations.with([operation.as_str(), status.as_str()])
+                })
+            }),
+            store_seconds: PerLabel::resolve(|o: StoreOperation| {
+                kept.store_seconds.with([o.as_str()])
+            }),
+            store_up: kept.store_up.with([]),
+            store_connections: kept.store_connections.with([]),
+            store_depth: kept.store_depth.with([]),
             spans_exported: kept.spans_exported.with([]),
             spans_dropped: PerLabel::resolve(|r: SpanDropped| {
                 kept.spans_dropped.with([r.as_str()])
             }),
         };
         gateway.loaded(true);
+        // Until three calls in a row got no answer.
+        gateway.store_up.set(1.0);
         gateway
     }
 
@@ -147,20 +164,6 @@ impl Gateway {
         }
         self.http_seconds.observe(operation, took);
     }
-}
-
-/// The store is this process' own memory: it is there, and there is nothing to connect to. The series are the same
-/// ones as with a shared store, or the alerts on them would silently be dead (observability.md 11).
-fn no_store(kept: &Kept) {
-    for operation in StoreOperation::ALL {
-        kept.store_seconds.with([operation.as_str()]);
-        for status in StoreStatus::ALL {
-            kept.store_operations.with([operation.as_str(), status.as_str()]);
-        }
-    }
-    kept.store_up.set([], 1.0);
-    kept.store_connections.set([], 0.0);
-    kept.store_depth.set([], 0.0);
 }
 
 /// Now, as Prometheus writes times.

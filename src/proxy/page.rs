@@ -181,6 +181,7 @@ impl PageBody {
             gathered => gathered,
         })
         .await;
+        self.watch.written().await;
         self
     }
 

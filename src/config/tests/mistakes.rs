@@ -24,7 +24,12 @@ fn unknown_keys_name_the_nearest_one_and_all_allowed() {
     head("data: { bnid: x }", "1:9", "data.bnid", "did you mean `bind`?");
     head("telemetry: { banana: 1 }", "1:14", "telemetry.banana", "(allowed: captureQueryText, ");
     head("store: { memory: { size: 1 } }", "1:20", "store.memory.size", "(allowed: no key)");
-    head("store: { redis: {} }", "1:10", "store.redis", "(allowed: memory)");
+    head(
+        "store: { reids: {} }",
+        "1:10",
+        "store.reids",
+        "did you mean `redis`? (allowed: memory, redis)",
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ use sluice::{
     lifecycle::{Signal, Signals},
     proxy::Shared,
     simulator::Simulator,
+    store::{Store, Terms},
     telemetry::logs::Logs,
 };
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -57,18 +58,29 @@ impl Gateway {
     /// From the rest of a configuration: `routingGroups` and whatever the test is about. Keys given here replace the
     /// usual ones.
     pub(crate) async fn start(yaml: &str) -> Self {
+        let (loaded, file, folder) = Self::load(yaml);
+        let app = app::start(loaded, Some(file.clone()), Logs::detached()).await;
+        Self::of(app.expect("the gateway starts"), file, folder)
+    }
+
+    /// The same before a store that other gateways have too.
+    pub(crate) async fn sharing(yaml: &str, store: Arc<dyn Store>) -> Self {
+        let (loaded, file, folder) = Self::load(yaml);
+        let app =
+            app::start_with(loaded, Some(file.clone()), Logs::detached(), store, Terms::FLEET);
+        Self::of(app.await.expect("the gateway starts"), file, folder)
+    }
+
+    fn load(yaml: &str) -> (Loaded, PathBuf, tempfile::TempDir) {
         let text = complete(yaml);
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("sluice.yaml");
         std::fs::write(&file, &text).expect("the configuration is written");
         let loaded = config::load(&file).unwrap_or_else(|problems| panic!("{problems}\n{text}"));
-        Self::run(loaded, file, folder).await
+        (loaded, file, folder)
     }
 
-    async fn run(loaded: Loaded, file: PathBuf, folder: tempfile::TempDir) -> Self {
-        let app = app::start(loaded, Some(file.clone()), Logs::detached())
-            .await
-            .expect("the gateway starts");
+    fn of(app: app::App, file: PathBuf, folder: tempfile::TempDir) -> Self {
         let (addresses, shared) = (app.addresses, Arc::clone(&app.shared));
         let (signals, heard) = Signals::channel();
         let running = tokio::spawn(app.run(heard));

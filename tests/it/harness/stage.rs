@@ -83,7 +83,7 @@ impl Plan {
         Stage { gateway, webhook, sleeper: Arc::clone(sleepers[0]) }
     }
 
-    fn yaml(&self, named: &[(&str, &Arc<Sleeper>)], webhook: &Webhook) -> String {
+    pub(crate) fn yaml(&self, named: &[(&str, &Arc<Sleeper>)], webhook: &Webhook) -> String {
         let driver = webhook.yaml();
         let backends = named.iter().map(|(name, sleeper)| {
             let (url, more, resume) = (sleeper.url(), self.backend, self.resume);

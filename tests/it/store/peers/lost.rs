@@ -1,0 +1,75 @@
+//! A store that is killed, and one that no longer says a word.
+
+use std::time::Duration;
+
+use sluice::store::{Change, Fault, Key, Kind};
+use tokio::time::Instant;
+
+use super::server::{Server, Used};
+use crate::harness::{
+    chaos::{Chaos, Weather},
+    wait,
+};
+
+const LIFE: Duration = Duration::from_secs(60);
+/// What a call may cost while the store is known to be lost. It is microseconds; a machine that compiles may stop us.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
+fn query(id: &str) -> Key {
+    Key::new(Kind::Query, id)
+}
+
+#[tokio::test]
+async fn a_killed_store_costs_nothing_and_what_waited_is_written_when_it_is_back() {
+    let program = program_or_skip!("SLUICE_TEST_REDIS");
+    let mut server = Server::start(&program, &[]).await;
+    let used = Used::by(&format!("url: '{}'", server.url()));
+    used.shared.put(query("a"), "1", LIFE).await.unwrap();
+    server.kill().await;
+    wait::until_async("a breaker that has seen enough", async || {
+        assert_eq!(used.shared.get(query("a")).await, Err(Fault::Unavailable));
+        !used.shared.is_up()
+    })
+    .await;
+    let begun = Instant::now();
+    for _ in 0..1_000 {
+        assert_eq!(used.shared.get(query("a")).await, Err(Fault::Unavailable));
+    }
+    println!("a call while the store is lost: {:?}", begun.elapsed() / 1_000);
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    for id in 0..100 {
+        used.shared.later(Change::put(query(&format!("late-{id}")), "1", LIFE));
+    }
+    let lost = Instant::now();
+    let server = server.replace(&program).await;
+    wait::until("a store that is back", || used.shared.is_up()).await;
+    println!("back after {:?}", lost.elapsed());
+    wait::until_async("what waited", async || server.ask::<usize>(&["DBSIZE"]).await == 100).await;
+    assert_eq!(used.shared.get(query("a")).await, Ok(None), "the new server was empty");
+    used.stop().await;
+}
+
+#[tokio::test]
+async fn a_half_open_connection_is_left_for_another() {
+    let program = program_or_skip!("SLUICE_TEST_REDIS");
+    let server = Server::start(&program, &[]).await;
+    let way = Chaos::before(([127, 0, 0, 1], server.port).into()).await;
+    let used = Used::by(&format!("url: 'redis://{}'", way.addr()));
+    used.shared.put(query("a"), "1", LIFE).await.unwrap();
+    way.turn(Weather::Stall);
+    for _ in 0..3 {
+        let begun = Instant::now();
+        assert_eq!(used.shared.get(query("a")).await, Err(Fault::Unavailable));
+        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    }
+    assert!(!used.shared.is_up());
+    let begun = Instant::now();
+    assert_eq!(used.shared.get(query("a")).await, Err(Fault::Unavailable));
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    // The old connections stay as silent as they were: only a new one can answer.
+    way.turn(Weather::Cut);
+    way.restore();
+    wait::until("a store that is back", || used.shared.is_up()).await;
+    assert_eq!(used.shared.get(query("a")).await.unwrap().unwrap().value, "1");
+    used.stop().await;
+}
