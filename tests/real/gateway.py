@@ -18,6 +18,8 @@ BINARY = Path(os.environ.get("SLUICE_BIN") or TARGET / "quick/sluice")
 # Seconds; both take well under one.
 START_LIMIT = 30
 STOP_LIMIT = 15
+# Of a query, as the gateway tells it.
+ENDED = {"FINISHED", "FAILED", "CANCELED", "ABANDONED", "REJECTED"}
 SAMPLE = re.compile(r"^(\w+)(\{.*\})? (\S+)$", re.MULTILINE)
 
 
@@ -73,6 +75,11 @@ class Gateway:
         status, _, body = wire.exchange("POST", f"{self.admin}{path}")
         if status != 200:
             raise RuntimeError(f"{path}: {status} {body[:500]!r}")
+
+    def queries(self):
+        """What it says of the queries that have not ended."""
+        told = json.loads(wire.exchange("GET", f"{self.admin}/api/v1/queries?limit=1000")[2])
+        return [query for query in told if query["state"] not in ENDED]
 
     def kill(self):
         """Ends it as a crash would."""

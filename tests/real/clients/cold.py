@@ -1,6 +1,5 @@
 """All clients at once before one Trino that sleeps: what they see in each mode of a cold start, for the price of one."""
 
-import re
 from contextlib import contextmanager
 
 import claims
@@ -11,8 +10,6 @@ from situations import SETTINGS, Scene, Situation
 from sleeping import SleepingTrino
 from where import Where
 
-# Seconds before the process is even started: every cold start is longer.
-WAIT = 20
 # Seconds for it to be up, on a busy machine.
 UP_LIMIT = 240
 # How long a request is held in the mode `hold`: three times, and a client that tries no more often has given up.
@@ -27,14 +24,10 @@ class Cold(Situation):
     # All of them: who came later would find it awake.
     at_once = 64
 
-    def __init__(self, mode="queue", wait=WAIT, name=None, clients=r".*"):
+    def __init__(self, mode, wait):
         self.mode = mode
         self.wait = wait
-        self.name = name or f"cold-{mode}"
-        self._clients = re.compile(clients)
-
-    def plays(self, client, task):
-        return super().plays(client, task) and bool(self._clients.match(client.name))
+        self.name = f"cold-{mode}"
 
     @contextmanager
     def open(self, peers):

@@ -41,9 +41,9 @@ def marks(case):
 
 
 def case_id(case):
-    """`situation-client-task`, in letters that `-k` takes; behind it the rule that the case is asked for by."""
+    """`situation-client-task`, in letters that `-k` takes; behind it the rules that the case is asked for by."""
     name = re.sub(r"[^\w.-]+", "-", f"{case.situation.name}-{case.client.name}-{case.task}")
-    return f"{name}-obs_H5" if re.fullmatch(matrix.H5, name) else name
+    return "-".join([name, *(rule for rule, names in matrix.RULES.items() if re.fullmatch(names, name))])
 
 
 def case_of(item):

@@ -34,7 +34,10 @@ class Scene:
 
     def verify(self):
         """Every statement was polled at a gateway, not past it, and nothing is left in flight."""
-        settle(lambda: self.told("xtrinode_gateway_inflight_queries"), lambda: 0, "queries in flight")
+        try:
+            settle(lambda: self.told("xtrinode_gateway_inflight_queries"), lambda: 0, "queries in flight")
+        except AssertionError as left:
+            raise AssertionError(f"{left}: {[gateway.queries() for gateway in self.gateways]}") from None
         statements = self.told("gateway_query_events_total", 'event="routed"')
         polls = sum(self.told("gateway_http_requests_total", f'operation="{poll}"') for poll in POLLS)
         assert 0 < statements <= polls, f"{polls} polls for {statements} statements: the gateway was bypassed"

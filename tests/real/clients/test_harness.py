@@ -99,6 +99,7 @@ def test_what_is_done_may_fail():
         (observations(rows=[10, 10], afterwards=1), "nobody heard"),
         (observations(rows={"error": "gone"}, afterwards={"error": "gone"}), "afterwards"),
         (observations(rows={"error": "gone"}, afterwards=1), None),
+        ([*observations(error={"error": "gone"}), *observations(afterwards=1)], None),
     ],
 )
 def test_short_result_is_never_taken(through, words):

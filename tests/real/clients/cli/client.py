@@ -26,6 +26,7 @@ class Cli(Client):
     tasks = ("statements", "large", "spooled", "cancel", "transactions", "reading", "idle", "cold")
     # What stands behind the port in its URL is a catalog.
     prefix = False
+    protocols = frozenset({"h2"})
 
     def prepare(self):
         """Fetches it, and lets Java write down what its start comes to: each call is a start, and takes a third less then."""

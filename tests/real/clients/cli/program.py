@@ -22,6 +22,9 @@ LONG = "SELECT orderkey, totalprice, comment FROM tpch.sf1.orders WHERE orderkey
 IN_PAGES = "--session=spooling_enabled=false"
 LONG_ROWS = 750_000
 FIRST = 1000
+# How many of its own questions, for the completion of names, are still open.
+OF_ITSELF = "SELECT count(*) FROM system.runtime.queries WHERE query = 'SHOW FUNCTIONS' AND state NOT IN ('FINISHED', 'FAILED')"
+LOOKS = 100
 DEBUG = ("--debug", "--progress", "--ignore-errors", "--output-format=ALIGNED")
 
 
@@ -45,6 +48,14 @@ def interactive(contract, calls):
         seen, painted = session.ask("SELECT count(*) FROM tpch.sf1.lineitem;")
         contract.see("with progress", [steady(contract, seen), "RUNNING" in painted])
         contract.see("left", session.leave())
+
+
+def settled(session):
+    """Waits for the end of what the command line asks by itself when it starts; killed before that, it leaves it behind."""
+    for _ in range(LOOKS):
+        if any(line.strip() == "0" for line in session.ask(f"{OF_ITSELF};")[0]):
+            break
+    session.leave()
 
 
 def terminal(calls, *options):
@@ -164,6 +175,7 @@ def cold(contract, calls):
         batch = pool.submit(calls.said, "--progress", "--ignore-errors", "--execute", "SELECT 1, 'woken'; SELECT nope; SELECT 2")
         with terminal(calls) as session:
             typed = [steady(contract, session.ask(f"{line};")[0]) for line in ("SELECT 2, 'woken'", "SELECT nope", "SELECT 3")]
+            settled(session)
         contract.see("typed", typed)
         contract.see("batch", batch.result())
 

@@ -11,8 +11,8 @@ import (
 
 const (
 	largeQuery = "SELECT orderkey, partkey, extendedprice, comment FROM tpch.sf1.lineitem WHERE orderkey <= 300000"
-	// About half a minute of them, more than any buffer holds.
-	readingQuery = "SELECT orderkey, partkey, suppkey, comment FROM tpch.sf1.lineitem WHERE orderkey <= 1200000"
+	// More than driver and gateway hold together.
+	readingQuery = "SELECT orderkey, partkey, suppkey, comment FROM tpch.sf1.lineitem WHERE orderkey <= 400000"
 	// Runs for minutes.
 	endless = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)"
 	// How long something runs before it is cancelled.

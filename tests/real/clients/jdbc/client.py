@@ -25,6 +25,7 @@ class Jdbc(Client):
     tasks = ("statements", "large", "spooled", "cancel", "transactions", "reading", "idle", "cold")
     # What stands behind the port in its URL is a catalog.
     prefix = False
+    protocols = frozenset({"h2"})
 
     def __init__(self, version, trinos=("483",), full=False):
         self.name = f"trino-jdbc {version}"

@@ -22,6 +22,7 @@ class Metabase(Client):
     name = "Metabase's calls"
     tasks = ("statements", "cancel", "cold")
     prefix = False
+    protocols = frozenset({"h2"})
 
     def prepare(self):
         """Fetches the driver and compiles the program."""

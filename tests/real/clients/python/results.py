@@ -2,14 +2,16 @@
 
 from speaking import Fingerprint, connect, mark, see, seen
 
-MILLION = "SELECT orderkey, totalprice, clerk FROM tpch.sf1.orders WHERE orderkey <= 4200000"
+LARGE = "SELECT orderkey, totalprice, clerk FROM tpch.sf1.orders WHERE orderkey <= 1200000"
+# More than client and gateway hold together: several segments.
+LONG = "SELECT orderkey, totalprice, clerk FROM tpch.sf1.orders WHERE orderkey <= 2400000"
 TINY = "SELECT * FROM tpch.tiny.lineitem"
 
 
 def large(where):
-    """More than a million rows, as the client reads them unless told otherwise."""
-    cursor = connect(where).cursor().execute(MILLION)
-    see("a million rows", Fingerprint().drain(cursor).value())
+    """300,000 rows, as the client reads them unless told otherwise: it is slow."""
+    cursor = connect(where).cursor().execute(LARGE)
+    see("large", Fingerprint().drain(cursor).value())
 
 
 def spooled(where):
@@ -33,7 +35,7 @@ def counted(segments):
 def reading(where):
     """The first rows, whatever happens now, the rest, and a statement after it."""
     connection = connect(where)
-    cursor = connection.cursor().execute(MILLION)
+    cursor = connection.cursor().execute(LONG)
     rows = Fingerprint()
     rows.take(cursor.fetchmany(2000))
     see("first rows", rows.rows)

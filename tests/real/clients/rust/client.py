@@ -20,8 +20,9 @@ class Rust(Client):
     tasks = ("statements", "large", "cold")
     prefix = False
 
-    def __init__(self, name, program):
+    def __init__(self, name, program, protocol):
         self.name = name
+        self.protocols = frozenset({protocol})
         self._program = program
 
     def prepare(self):
@@ -61,4 +62,4 @@ def build(folder):
     shutil.rmtree(target)
 
 
-CLIENTS = [Rust("trino-rust-client 0.12.0", "trino"), Rust("prusto 0.5.2", "prusto")]
+CLIENTS = [Rust("trino-rust-client 0.12.0", "trino", "http/1.1"), Rust("prusto 0.5.2", "prusto", "h2")]

@@ -96,7 +96,10 @@ pub async fn statements(to: &Where, client: &impl Asks) -> io::Result<()> {
 /// So many rows that they come in many pages or segments: their number and a sum, in whatever order they come.
 pub async fn large(to: &Where, client: &impl Asks) -> io::Result<()> {
     let rows = client.rows(LARGE).await;
-    to.see("large", rows.map(|rows| json!([rows.len(), rows.iter().map(|row| sum(row)).sum::<u64>()])))
+    to.see(
+        "large",
+        rows.map(|rows| json!([rows.len(), rows.iter().map(|row| sum(row)).sum::<u64>()])),
+    )
 }
 
 /// A sum over the bytes of a row, of which none may be missing.

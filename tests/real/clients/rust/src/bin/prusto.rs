@@ -1,5 +1,6 @@
 //! prusto as its users have it: one task of `../../../client.py`, named by the argument.
 
+use prusto::error::Error;
 use prusto::ssl::Ssl;
 use prusto::{Client, ClientBuilder, Row};
 use rust_clients::{Asks, Where, cold, large, statements};
@@ -7,14 +8,27 @@ use serde_json::{Value, json};
 
 struct Connected(Client);
 
+/// An error as it prints itself, but for the stack of the coordinator's own code.
+fn told(error: Error) -> String {
+    match error {
+        Error::QueryError(error) => {
+            format!(
+                "{} {} {}: {}",
+                error.error_type, error.error_code, error.error_name, error.message
+            )
+        }
+        other => other.to_string(),
+    }
+}
+
 impl Asks for Connected {
     async fn rows(&self, sql: &str) -> Result<Vec<Vec<Value>>, String> {
-        let found = self.0.get_all::<Row>(sql.to_owned()).await.map_err(|error| error.to_string())?;
+        let found = self.0.get_all::<Row>(sql.to_owned()).await.map_err(told)?;
         Ok(found.into_vec().into_iter().map(Row::into_json).collect())
     }
 
     async fn done(&self, sql: &str) -> Result<Value, String> {
-        self.0.execute(sql.to_owned()).await.map_err(|error| error.to_string())?;
+        self.0.execute(sql.to_owned()).await.map_err(told)?;
         Ok(json!("done"))
     }
 }
