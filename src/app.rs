@@ -28,8 +28,9 @@ use crate::{
         port,
         tls::{Ready, Tls},
     },
-    queries::{Ledger, chronicle::AuditCounts, reaper},
+    queries::{Keeper, Ledger, chronicle::AuditCounts, reaper},
     reload::{self, Reloading},
+    replicas::{Replicas, round},
     scaling::{self, Ground},
     snapshot::Demand,
     store::{Memory, Redis, Scope, Seal, SharedStore, Store, Terms},
@@ -169,18 +170,19 @@ async fn begin(
     let part = (terms.scope == Scope::Fleet).then(|| lifecycle.part(Check::Store, "store"));
     let store = SharedStore::start(store, terms, &metrics, part, (&tasks, cancel.clone()));
     let ledger = Arc::<Ledger>::default();
+    let replicas = Arc::new(Replicas::new(Arc::clone(&ledger), store.clone()));
     let (current, control) = backends::start(
         Arc::clone(&config),
         Arc::clone(&hash),
         Arc::clone(&metrics),
         events.clone(),
-        Arc::clone(&ledger) as Arc<dyn Demand>,
+        Arc::clone(&replicas) as Arc<dyn Demand>,
         &store,
         (cancel.clone(), &tasks),
     )?;
     config_part.done();
     let shared =
-        Shared::new(current.clone(), ledger, Arc::clone(&metrics), store, lifecycle.clone());
+        Shared::new(current.clone(), ledger, Arc::clone(&metrics), replicas, lifecycle.clone());
     let tls = Arc::new(Tls::new(Ready::read(&config).map_err(StartError::Tls)?));
     let shared = Arc::new(Shared { traces, tls: Arc::clone(&tls), ..shared });
     let audit = audit(&shared, &config.audit)?;
@@ -239,6 +241,10 @@ async fn begin(
         metrics,
         cancel.clone(),
     ));
+    if shared.replicas.is_shared() {
+        shared.rooms.share(Arc::clone(&shared.replicas) as Arc<dyn Keeper>);
+        tasks.spawn(round::run(around(&shared), cancel.clone()));
+    }
     tasks.spawn(tell_drain(lifecycle.clone(), events, cancel.clone()));
     let rooms_close = cancel.child_token();
     tasks.spawn(Arc::clone(&shared.rooms).run(rooms_close.clone()));
@@ -255,6 +261,17 @@ async fn begin(
     listeners_part.done();
     lifecycle.started(&addresses.to_string(), &hash);
     Ok(App { addresses, shared, lifecycle, plane, tasks, cancel, poke, audit })
+}
+
+/// What is told to the other replicas, and heard from them.
+fn around(shared: &Shared) -> round::Around {
+    round::Around {
+        replicas: Arc::clone(&shared.replicas),
+        table: Arc::clone(&shared.table),
+        rooms: Arc::clone(&shared.rooms),
+        current: shared.current.clone(),
+        lifecycle: shared.lifecycle.clone(),
+    }
 }
 
 /// The store that the configuration names.
@@ -278,6 +295,7 @@ fn ground(shared: &Shared) -> Ground {
     Ground {
         current: shared.current.clone(),
         ledger: Arc::clone(&shared.ledger),
+        replicas: Arc::clone(&shared.replicas),
         metrics: Arc::clone(&shared.metrics),
         lifecycle: shared.lifecycle.clone(),
         streams: TaskTracker::new(),
@@ -351,6 +369,7 @@ fn seen(shared: &Shared, status: &ConfigStatus, plane: &Plane) -> Seen {
     let living: Arc<dyn Living> = Arc::new(Alive {
         current: shared.current.clone(),
         ledger: Arc::clone(&shared.ledger),
+        replicas: Arc::clone(&shared.replicas),
         table: Arc::clone(&shared.table),
         rooms: Arc::clone(&shared.rooms),
         sessions: Arc::clone(&shared.sessions),

@@ -1,7 +1,8 @@
 //! Sluice, a Trino-compatible routing gateway.
 //!
-//! In reading order: `proxy` carries requests, `scaling` tells KEDA, `queries` remembers them, `backends` knows the coordinators, `store` is
-//! what replicas share, `snapshot` is what requests read, `trino` is the wire; `config`, `events`, `metrics`, `telemetry` and `lifecycle` are what the
+//! In reading order: `proxy` carries requests, `scaling` tells KEDA, `replicas` makes several gateways act as one, `queries` remembers them,
+//! `backends` knows the coordinators, `store` is what replicas share, `snapshot` is what requests read, `trino` is the wire; `config`,
+//! `events`, `metrics`, `telemetry` and `lifecycle` are what the
 //! names say.
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@ pub mod profiling;
 pub mod proxy;
 pub mod queries;
 mod reload;
+pub mod replicas;
 pub mod scaling;
 pub mod simulator;
 pub mod snapshot;

@@ -12,6 +12,7 @@ use crate::{
     lifecycle::Lifecycle,
     metrics::{BackendGauge, GroupGauge, InFlight, Living, Runtimes, Wanted},
     queries::{Ledger, Rooms, Sessions, Table, ledger::STATES},
+    replicas::Replicas,
     snapshot::{BackendState, Circuit, Current, Group},
 };
 
@@ -20,6 +21,7 @@ use crate::{
 pub(crate) struct Alive {
     pub(crate) current: Current,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) replicas: Arc<Replicas>,
     pub(crate) table: Arc<Table>,
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) sessions: Arc<Sessions>,
@@ -98,14 +100,15 @@ impl Living for Alive {
         let snapshot = self.current.load();
         let group = snapshot.groups.iter().find(|each| each.name.as_str() == group)?;
         let now = Instant::now();
-        let told = Ledger::demand(&self.ledger, &group.name, now);
+        let told = self.replicas.demand(&group.name, now);
         Some(Wanted {
             demand: told.demand,
             in_flight: told.in_flight,
             resuming: told.resuming,
             queued: told.queued,
             running: told.running,
-            is_known: now >= self.ledger.known_from(),
+            is_known: self.replicas.is_known(now),
+            scope: if self.replicas.is_shared() { "fleet" } else { "replica" },
         })
     }
 

@@ -10,8 +10,8 @@ use crate::{
     lifecycle::Lifecycle,
     metrics::{Metrics, Scrape},
     queries::{Bindings, Chronicle, Keeping, Ledger, ReplicaMark, Rooms, Sessions, Table},
+    replicas::Replicas,
     snapshot::Current,
-    store::SharedStore,
     telemetry::traces::Traces,
 };
 
@@ -79,8 +79,8 @@ pub struct Shared {
     pub tls: Arc<tls::Tls>,
     /// What is told.
     pub metrics: Arc<Metrics>,
-    /// What replicas share.
-    pub store: SharedStore,
+    /// The other replicas.
+    pub replicas: Arc<Replicas>,
     /// The way of spans to their collector; off unless the assembly says otherwise.
     pub traces: Traces,
     /// Whether the process is on its way out.
@@ -104,7 +104,7 @@ impl Shared {
         current: Current,
         ledger: Arc<Ledger>,
         metrics: Arc<Metrics>,
-        store: SharedStore,
+        replicas: Arc<Replicas>,
         lifecycle: Lifecycle,
     ) -> Self {
         let table = Arc::<Table>::default();
@@ -125,7 +125,7 @@ impl Shared {
             scrape: std::sync::OnceLock::new(),
             tls: Arc::default(),
             metrics,
-            store,
+            replicas,
             traces: Traces::default(),
             lifecycle,
             adopts_until: jiff::Timestamp::now().as_second() + OVERLAP_SECONDS,

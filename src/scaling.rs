@@ -2,7 +2,7 @@
 //!
 //! `wire` is made from `proto/externalscaler.proto`; `asked` reads a trigger's metadata; `service` answers the calls from
 //! memory; `beat` decides when a stream speaks, and `feed` is one stream; `listener` and `tls` are its port;
-//! `scaled_object` writes what KEDA is to be told. It counts nothing: the ledger does. It scales nothing: KEDA does.
+//! `scaled_object` writes what KEDA is to be told. It counts nothing: the ledger does, and `replicas` adds up. It scales nothing: KEDA does.
 
 mod asked;
 mod beat;
@@ -25,6 +25,7 @@ use crate::{
     lifecycle::Lifecycle,
     metrics::Metrics,
     queries::{Ledger, ledger::Demand},
+    replicas::Replicas,
     snapshot::Current,
 };
 
@@ -33,8 +34,10 @@ use crate::{
 pub struct Ground {
     /// Which groups there are.
     pub current: Current,
-    /// What is wanted of them.
+    /// Tells of each rise of what is wanted of them here.
     pub ledger: Arc<Ledger>,
+    /// What is wanted of them, by all replicas.
+    pub replicas: Arc<Replicas>,
     /// Counts what KEDA asks and is told.
     pub metrics: Arc<Metrics>,
     /// Whether the process is leaving.
@@ -45,12 +48,12 @@ pub struct Ground {
 
 impl Ground {
     fn demand(&self, group: &GroupName, now: Instant) -> Demand {
-        self.ledger.demand(group, now)
+        self.replicas.demand(group, now)
     }
 
     /// Whether a count of nothing means that there is nothing (rule L11).
     fn is_known(&self, now: Instant) -> bool {
-        now >= self.ledger.known_from()
+        self.replicas.is_known(now)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use ahash::AHashMap;
@@ -337,6 +337,12 @@ impl Snapshot {
             .and_then(|owner| self.backends.get(owner))
             .filter(|owner| owner.formerly.as_ref() == Some(name))
             .or_else(|| self.backends.get(name))
+    }
+
+    /// So long a statement may wait in any group, its client's silence included.
+    pub fn longest_wait(&self) -> Duration {
+        let deadlines = self.groups.iter().map(|group| group.cold_start.deadline.get());
+        deadlines.max().unwrap_or_default() + self.config.queries.abandon_after.get()
     }
 
     /// Whether every backend has been probed at least once since it was configured.

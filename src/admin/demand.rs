@@ -21,7 +21,7 @@ pub(super) struct DemandPage {
     resuming: u64,
     queued: u64,
     running: u64,
-    /// Whose demand: this replica's, as long as no store is shared.
+    /// Whose demand: this replica's, or that of all that share a store.
     scope: &'static str,
 }
 
@@ -47,6 +47,6 @@ pub(super) async fn demand(
         resuming: told.resuming,
         queued: told.queued,
         running: told.running,
-        scope: "replica",
+        scope: told.scope,
     })
 }

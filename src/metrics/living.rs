@@ -112,6 +112,8 @@ pub struct Wanted {
     pub running: u64,
     /// Whether this is all, or only what is known so soon after the start (rule L13).
     pub is_known: bool,
+    /// Whose it is: `replica`, or `fleet`.
+    pub scope: &'static str,
 }
 
 /// One backend as it stands.

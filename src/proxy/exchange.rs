@@ -263,6 +263,11 @@ impl Drop for Exchange {
 }
 
 impl Exchange {
+    /// How long an ended query is remembered.
+    pub(crate) fn remember_for(&self) -> Duration {
+        self.snapshot.config.queries.remember_for.get()
+    }
+
     /// The trace that polls without one of their own continue; none where no backend was told of any.
     pub(crate) fn trace_of_query(&self) -> Option<http::HeaderValue> {
         self.trace.header().filter(|_| self.adds_trace || self.came_with_trace)

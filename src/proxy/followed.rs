@@ -39,6 +39,7 @@ use crate::{
     },
 };
 
+mod met;
 mod seek;
 
 /// How long an owner may be unreachable, or unknown, before its client is told: every known client bears a request
@@ -123,8 +124,10 @@ pub(crate) async fn query(
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     exchange.account.operation(if changes { Operation::QueryKill } else { Operation::QueryInfo });
     match waits(&core, &request) {
-        Some(id) => waiting::poll::query(&core, &exchange, id, request).await,
-        None => follow(core, exchange, request, Kind::Query).await,
+        Some(id) if !met::became(&core, &exchange, id).await => {
+            waiting::poll::query(&core, &exchange, id, request).await
+        }
+        _ => follow(core, exchange, request, Kind::Query).await,
     }
 }
 
@@ -144,8 +147,14 @@ async fn follow(
         Err(refusal) => return *refusal,
     };
     let deadline = Instant::now() + PATIENCE;
+    let mut asks_store = core.shared.replicas.is_shared();
     loop {
-        match followed.owner(&core) {
+        let mut owner = followed.owner(&core);
+        if matches!(owner, Owner::OneOf(_) | Owner::NotYetKnown) && std::mem::take(&mut asks_store)
+        {
+            owner = owner::in_store(&core.shared, &exchange.snapshot, id).await.unwrap_or(owner);
+        }
+        match owner {
             Owner::Known(backend, query) => {
                 match &query {
                     Some(query) => {
@@ -387,8 +396,9 @@ async fn deliver(
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts, plan.patch.as_deref());
     core.shared.challenges(exchange, backend, &mut parts.headers);
-    if let Some(query) = &query {
-        note(query, followed, parts.status);
+    match &query {
+        Some(query) => note(query, followed, parts.status),
+        None => met::meet(core, backend, followed, parts.status),
     }
     let is_page = matches!(followed.kind, Kind::Queued | Kind::Executing);
     if !is_page || followed.method != Method::GET || parts.status != StatusCode::OK {

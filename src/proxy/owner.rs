@@ -1,4 +1,4 @@
-//! Who serves a query id: the marker in the URL, the query table, the coordinator id, else a search.
+//! Who serves a query id: the marker in the URL, the query table, the coordinator id, the store, else a search.
 //!
 //! An id never moves, and nothing is guessed: a 404 is fatal for every client, so it is said only when every
 //! backend has been heard since start and none can be the owner.
@@ -60,6 +60,13 @@ pub(crate) fn find_with(
         return Owner::Known(Arc::clone(backend), None);
     }
     candidates(snapshot, id)
+}
+
+/// The owner as another replica has written it down; asked only where nothing here leads to it.
+pub(crate) async fn in_store(shared: &Shared, snapshot: &Snapshot, id: QueryId) -> Option<Owner> {
+    let name = shared.replicas.backend_of(id).await?;
+    let backend = snapshot.bound(&name, id.suffix())?;
+    Some(Owner::Known(Arc::clone(backend), None))
 }
 
 /// Who is not known to be another process; one that cannot be reached now may be the owner still.

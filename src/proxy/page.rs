@@ -184,6 +184,7 @@ impl PageBody {
             gathered => gathered,
         })
         .await;
+        self.watch.written().await;
         self
     }
 

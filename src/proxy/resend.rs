@@ -125,7 +125,8 @@ pub(crate) async fn before_first_poll(
     backend: &Arc<Backend>,
     query: &Arc<Query>,
 ) -> Option<Response> {
-    if query.may_have_been_polled() {
+    // Whether another replica has polled it is not known here, and nothing may run twice.
+    if query.may_have_been_polled() || core.shared.replicas.has_company() {
         return None;
     }
     let user = query.about.user.as_deref();

@@ -137,7 +137,7 @@ async fn waiting_page(
     (State(core), Extension(exchange)): Context,
     Path(id): Path<String>,
 ) -> Response {
-    waiting::page::browser(&core, &exchange, &id)
+    waiting::page::browser(&core, &exchange, &id).await
 }
 
 async fn server_info((State(core), Extension(exchange)): Context) -> Response {

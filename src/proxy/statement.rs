@@ -308,14 +308,18 @@ async fn kill(
     target: QueryId,
 ) -> Response {
     exchange.account.operation(Operation::QueryKill);
+    waiting::recall::recall(&core, &exchange, target, None).await;
     if let Some(answer) = waiting::kill::of_waiting(&core, &exchange, target, asked) {
         return answer;
     }
     let present = core.shared.table.present_id(target);
     let body = if present == target { body } else { replace_id(&body, target, present) };
-    let owner::Owner::Known(backend, _) =
-        owner::find(&core.shared, &exchange.snapshot, &exchange, present)
-    else {
+    let mut owner = owner::find(&core.shared, &exchange.snapshot, &exchange, present);
+    if !matches!(owner, owner::Owner::Known(..)) {
+        let stored = owner::in_store(&core.shared, &exchange.snapshot, present).await;
+        owner = stored.unwrap_or(owner);
+    }
+    let owner::Owner::Known(backend, _) = owner else {
         // Nobody known owns it: any coordinator of the group says so in Trino's own words.
         return dispatch(core, exchange, headers, body, asked).await;
     };

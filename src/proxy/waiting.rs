@@ -39,6 +39,7 @@ mod handover;
 pub(crate) mod kill;
 pub(crate) mod page;
 pub(crate) mod poll;
+pub(crate) mod recall;
 
 use handover::Handed;
 
@@ -153,7 +154,11 @@ pub(crate) async fn queue(
     }
     exchange.learned.waiting(&waiting);
     let held = Held(Some(Arc::clone(&waiting)));
-    let until = held_until(&exchange, &group);
+    let mut until = held_until(&exchange, &group);
+    if core.shared.rooms.is_stopping() {
+        // It goes on elsewhere, and the sooner the better.
+        until.turn = Instant::now();
+    }
     match pursue(&core, &exchange, &waiting, until, None).await {
         Pursued::Answer(answer) => {
             held.over();
@@ -164,7 +169,14 @@ pub(crate) async fn queue(
             refuse(&core, &exchange, &group, &gave_up)
         }
         Pursued::Later if group.cold_start.mode == ColdStartMode::Queue => {
+            let life = recall::life(&exchange.snapshot, Some(&group));
+            let is_kept = core.shared.replicas.keep(&waiting, life).await;
             held.over();
+            if !is_kept && core.shared.rooms.is_stopping() {
+                let words = "the gateway is stopping; send the statement again";
+                waiting.refused_for(Unavailable::Stopping, words);
+                return turned_away(&core, &exchange, &group, Unavailable::Stopping, words);
+            }
             waiting.page_given();
             page::queued(&exchange, &waiting, FIRST_TOKEN)
         }
@@ -221,8 +233,8 @@ pub(crate) async fn pursue(
                 held(exchange, tokio::time::sleep_until(until.turn)).await;
                 return Pursued::Later;
             }
-            // It is found by its id from now on.
-            Turn::Became(_) => return Pursued::Later,
+            // Its client goes on elsewhere, or it is found by its id from now on.
+            Turn::Leave | Turn::Became(_) => return Pursued::Later,
             Turn::Over(gave_up) => return Pursued::GaveUp(gave_up),
             Turn::Go(pass) => {
                 let span = waiting.about.span.iter();

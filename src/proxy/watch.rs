@@ -23,7 +23,7 @@ use crate::{
         query::{About, Statement, Streaming},
         story::{Came, End, Origin, Place, Said, Untold},
     },
-    snapshot::Backend,
+    snapshot::{Backend, Snapshot},
     trino::{
         head::{Head, Verdict},
         headers::{X_PRESTO_QUERY_DATA_ENCODING, X_TRINO_QUERY_DATA_ENCODING},
@@ -41,6 +41,8 @@ pub(crate) struct Watch {
     is_successor: bool,
     /// The permit of a statement that waited, until its way into the query is known.
     pass: Option<Pass>,
+    /// The query whose record must be written before its client hears of it.
+    unwritten: Option<Arc<Query>>,
     encoding: Encoding,
     next_noted: bool,
     state_noted: bool,
@@ -103,6 +105,7 @@ impl Watch {
             subject,
             is_successor: false,
             pass: None,
+            unwritten: None,
             encoding: Encoding::Json,
             next_noted: false,
             state_noted: false,
@@ -235,6 +238,7 @@ impl Watch {
         let query = match std::mem::replace(&mut self.subject, Subject::Settled) {
             Subject::New(newcomer) => self.enter(id, *newcomer),
             // Only a page that goes on adopts; wait for its nextUri.
+            Subject::Stranger if self.shared.replicas.is_shared() => self.meet(id),
             Subject::Stranger if head.next_uri.is_some() => self.adopt(id),
             other => {
                 self.subject = other;
@@ -261,6 +265,7 @@ impl Watch {
             query.keep_statement(statement);
         }
         let query = self.shared.table.insert(query);
+        self.open(&query);
         if let Some(old) = instead_of {
             self.is_successor = true;
             old.succeed_by(id);
@@ -272,17 +277,28 @@ impl Watch {
         query
     }
 
+    /// Tells the other replicas whose it is; where only that leads to its backend, before its client knows its id.
+    fn open(&mut self, query: &Arc<Query>) {
+        if !self.shared.replicas.is_shared() {
+            return;
+        }
+        if is_found_by_id(&self.exchange.snapshot, &self.backend) {
+            self.shared.replicas.opened(query, self.exchange.remember_for());
+        } else {
+            self.unwritten = Some(Arc::clone(query));
+        }
+    }
+
+    /// Writes what must be written before anything of the page goes to its client.
+    pub(crate) async fn written(&mut self) {
+        if let Some(query) = self.unwritten.take() {
+            self.shared.replicas.opens(&query, self.exchange.remember_for()).await;
+        }
+    }
+
     /// Rule L13: without a store, an id made before this process' first minute ended is taken to be ours.
     fn adopt(&self, id: QueryId) -> Arc<Query> {
-        let mut about = About {
-            metrics: self.shared.metrics.group(self.backend.group.as_ref()),
-            kind: sluice_routing::StatementKind::Other,
-            accepted: Instant::now(),
-            user: None,
-            traceparent: None,
-            span: None,
-            origin: Untold::default(),
-        };
+        let mut about = stranger(&self.shared, &self.backend);
         let ours = id.minted_at().is_none_or(|made| made < self.shared.adopts_until);
         let lease = ours.then(|| self.shared.ledger.open(&self.backend.group));
         if let Some(lease) = &lease {
@@ -294,6 +310,55 @@ impl Watch {
         query.had_rows();
         self.shared.table.insert(query)
     }
+
+    /// Rule L13: with a store, the store says whose it is, and this page waits for no such word.
+    fn meet(&self, id: QueryId) -> Arc<Query> {
+        let origin = Untold::of(self.origin_of_stranger());
+        let about = About { origin, ..stranger(&self.shared, &self.backend) };
+        self.shared.meet(id, &self.backend, about)
+    }
+}
+
+/// What is known of a query whose POST was somebody else's.
+pub(crate) fn stranger(shared: &Shared, backend: &Backend) -> About {
+    About {
+        metrics: shared.metrics.group(backend.group.as_ref()),
+        kind: sluice_routing::StatementKind::Other,
+        accepted: Instant::now(),
+        user: None,
+        traceparent: None,
+        span: None,
+        origin: Untold::default(),
+    }
+}
+
+impl Shared {
+    /// A query that another replica may count is asked for here.
+    pub(crate) fn meet(&self, id: QueryId, backend: &Backend, about: About) -> Arc<Query> {
+        let query = Query::elsewhere(id, backend.name.clone(), backend.group.clone(), about);
+        let query = self.table.insert(query);
+        self.replicas.met(&query);
+        query
+    }
+
+    /// The same, and it is not remembered here.
+    pub(crate) fn pass_by(&self, id: QueryId, backend: &Backend, about: About) -> Arc<Query> {
+        let (name, group) = (backend.name.clone(), backend.group.clone());
+        let query = Arc::new(Query::elsewhere(id, name, group, about));
+        self.replicas.met(&query);
+        query
+    }
+}
+
+/// The first Trino that shows the id of its coordinator, by which every replica knows whose query an id is.
+const SHOWS_ITS_ID_SINCE: u32 = 477;
+
+/// Whether any replica finds the backend of a query by the query's id alone, as requests without a marker need it.
+fn is_found_by_id(snapshot: &Snapshot, backend: &Backend) -> bool {
+    let version = backend.version.as_deref().unwrap_or_default();
+    let digits = version.find(|c: char| !c.is_ascii_digit()).unwrap_or(version.len());
+    let number = version.get(..digits).and_then(|number| number.parse::<u32>().ok());
+    !snapshot.has_several_backends() || number.is_some_and(|number| number >= SHOWS_ITS_ID_SINCE)
 }
 
 impl Watch {
@@ -325,6 +390,8 @@ impl Shared {
         // Before it is known that it became a query: who asks for it from then on must find the way.
         if waiting.has_page() {
             self.table.alias(waiting.id, waiting.slug.as_str(), query.id);
+            let life = self.current.load().config.queries.remember_for.get();
+            self.replicas.became(waiting, query, life);
         }
         if !pass.became(query.id) {
             // Cancelled on its way. Trino drops what nobody follows, so there is nothing to tell it.

@@ -23,7 +23,7 @@ mod pulse;
 #[cfg(test)]
 mod tests;
 
-pub use self::demand::Demand;
+pub use self::demand::{Demand, Lasting};
 pub(crate) use self::pulse::{Keen, Pulse};
 use self::{demand::Patience, group::Side};
 
@@ -53,6 +53,8 @@ pub struct Ledger {
     /// Moments are kept as milliseconds since then.
     began: Instant,
     freed: Notify,
+    /// Of demand, from nothing.
+    rose: Notify,
     /// How many wait for a place; without any, no end of a query wakes anybody.
     awaiting: AtomicUsize,
 }
@@ -102,6 +104,7 @@ impl Default for Ledger {
             patience: Patience::default(),
             began: Instant::now(),
             freed: Notify::new(),
+            rose: Notify::new(),
             awaiting: AtomicUsize::new(0),
         }
     }
@@ -152,6 +155,11 @@ impl Ledger {
     /// Waits until a backend may have a free place; told only while somebody awaits one.
     pub(crate) async fn freed(&self) {
         self.freed.notified().await;
+    }
+
+    /// Waits until the demand of any group has risen from nothing; for one listener.
+    pub(crate) async fn rose(&self) {
+        self.rose.notified().await;
     }
 
     /// Somebody awaits a place as long as the guard lives. Look for one again once it does: it may have become free

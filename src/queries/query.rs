@@ -5,7 +5,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,6 +21,7 @@ use crate::{
     queries::{
         Kept, Lease,
         ledger::RESUMING,
+        stake::{Sight, Stake},
         story::{End, Untold},
     },
     telemetry::{context::TraceContext, traces::query::QuerySpan},
@@ -38,7 +39,7 @@ pub struct Query {
     pub group: GroupName,
     /// What it is counted and reported with.
     pub about: About,
-    lease: Mutex<Option<Lease>>,
+    stake: Mutex<Stake>,
     statement: Mutex<Option<Arc<Statement>>>,
     latest: AtomicU64,
     seen: Mutex<Instant>,
@@ -129,7 +130,7 @@ impl Query {
             backend,
             group,
             about,
-            lease: Mutex::new(lease),
+            stake: Mutex::new(Stake::of(lease)),
             statement: Mutex::new(None),
             latest: AtomicU64::new(0),
             seen: Mutex::new(Instant::now()),
@@ -143,6 +144,13 @@ impl Query {
         }
     }
 
+    /// A query that another replica counts: what is seen of it here is kept for that one ([`Query::sight`]).
+    pub fn elsewhere(id: QueryId, backend: BackendName, group: GroupName, about: About) -> Self {
+        let query = Self::new(id, backend, group, about, None);
+        query.rows.store(true, Ordering::Relaxed);
+        Self { stake: Mutex::new(Stake::elsewhere()), ..query }
+    }
+
     /// Notes the path of the `nextUri` that is being handed out.
     pub fn next_is(&self, path: &str) {
         self.latest.store(fingerprint(path), Ordering::Relaxed);
@@ -150,17 +158,16 @@ impl Query {
 
     /// Notes the state on a page that goes on.
     pub fn progressed(&self, state: State) {
-        if let Ok(lease) = self.lease.lock()
-            && let Some(lease) = lease.as_ref()
-        {
-            lease.set_state(state);
-        }
+        self.stake().set_state(state);
         if matches!(state, State::Queued | State::WaitingForResources)
             && let Some(origin) = self.about.origin.get()
         {
             origin.queues(self.about.accepted);
         }
-        if state == State::Running && !self.running.swap(true, Ordering::Relaxed) {
+        if state == State::Running
+            && !self.running.swap(true, Ordering::Relaxed)
+            && !self.stake().is_elsewhere()
+        {
             self.about.metrics.query_event(QueryEvent::Running);
         }
     }
@@ -199,19 +206,41 @@ impl Query {
 
     /// The last word of its coordinator on it; `ENDED` when it counts no more.
     pub fn state(&self) -> &'static str {
-        let lease = self.lease.lock().ok();
-        lease.and_then(|lease| lease.as_ref().map(Lease::state)).unwrap_or("ENDED")
+        self.stake().state().unwrap_or("ENDED")
     }
 
     /// Whether it still counts.
     pub fn is_in_flight(&self) -> bool {
-        self.lease.lock().is_ok_and(|lease| lease.is_some())
+        self.stake().is_here()
+    }
+
+    /// What was seen of it here, if another replica counts it.
+    pub fn sight(&self) -> Option<Sight> {
+        self.stake().sight().cloned()
+    }
+
+    /// It counts here from now on; the lease comes back if it has ended, or counts here already.
+    pub fn adopt(&self, lease: Lease) -> Option<Lease> {
+        self.stake().adopt(lease)
+    }
+
+    /// Another replica counts it from now on; says whether it counted here until now.
+    pub fn let_go(&self) -> bool {
+        let lease = self.stake().let_go();
+        // It is for the other one to tell how it ended.
+        self.about.origin.take();
+        lease.is_some()
     }
 
     /// Ends it; only the first call finds the lease and counts. Says whether this was the call.
     pub fn end(&self, ending: &Ending) -> bool {
         self.forget_statement();
-        let lease = self.lease.lock().ok().and_then(|mut lease| lease.take());
+        if self.stake().ends_elsewhere(ending) {
+            self.about.origin.take();
+            self.touch();
+            return false;
+        }
+        let lease = self.stake().take();
         let counts = lease.is_some();
         let state = lease.as_ref().map(Lease::state).filter(|state| *state != RESUMING);
         if let (Some(lease), Ending::Page(None)) = (&lease, ending) {
@@ -292,7 +321,11 @@ impl Query {
     /// Takes the lease out without ending the query: it goes on under another id.
     pub fn take_lease(&self) -> Option<Lease> {
         self.about.origin.take();
-        self.lease.lock().ok().and_then(|mut lease| lease.take())
+        self.stake().take()
+    }
+
+    fn stake(&self) -> MutexGuard<'_, Stake> {
+        self.stake.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The id that this query goes on under, if it was sent again.

@@ -2,13 +2,14 @@
 //!
 //! A room's task wakes up when a snapshot is published, a query ends or a deadline has come; nothing polls. `queue` and
 //! `release` of the routing crate say who goes and how many; a statement that may go gets a [`Pass`], and the request
-//! that waited for its turn sends it. In reading order: `identity`, `guest` and `packed` are what comes in, `waiting` is one statement
+//! that waited for its turn sends it. In reading order: `identity`, `guest` and `packed` are what comes in, `parcel` what goes on to another replica, `waiting` is one statement
 //! and how its requests wait, `pass` the permit, `ending` how a wait ends, `inside` and `group` a room, with `ramps`
 //! and `choice` for where a statement goes. It sends nothing and writes no answer: the proxy does.
 
 use std::{
+    fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -30,7 +31,8 @@ mod group;
 mod guest;
 mod identity;
 mod inside;
-mod packed;
+pub(crate) mod packed;
+mod parcel;
 mod pass;
 mod ramps;
 mod reason;
@@ -42,6 +44,7 @@ pub use self::{
     ending::{GaveUp, Why},
     guest::{Full, Guest, Refused},
     identity::{ReplicaMark, Slug, is_ours},
+    parcel::{LetGo, Parcel},
     pass::Pass,
     waiting::{FIRST_TOKEN, Turn, Waiting, WaitingState},
 };
@@ -58,6 +61,15 @@ const ROUND: Duration = Duration::from_secs(5);
 pub struct Rooms {
     ground: Arc<Ground>,
     rooms: DashMap<GroupName, Arc<Room>, ahash::RandomState>,
+}
+
+/// Who keeps statements where other replicas find them.
+pub trait Keeper: fmt::Debug + Send + Sync {
+    /// One of them waits no more.
+    fn ended(&self, waiting: &Waiting);
+
+    /// One of them was not sent after all, and waits on; it is kept for so long.
+    fn waits_on(&self, waiting: &Waiting, life: Duration);
 }
 
 /// A room as metrics show it.
@@ -81,6 +93,7 @@ impl Rooms {
             known: DashMap::default(),
             tickets: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            keeper: OnceLock::new(),
             stirred: Notify::new(),
         };
         Arc::new(Self { ground: Arc::new(ground), rooms: DashMap::default() })
@@ -94,6 +107,33 @@ impl Rooms {
         }
         !self.ground.ledger.is_awaited()
             || !self.room(&group.name).is_some_and(|room| room.has_waiting())
+    }
+
+    /// Statements can go on at another replica from now on, by way of this one.
+    pub fn share(&self, keeper: Arc<dyn Keeper>) {
+        let _ = self.ground.keeper.set(keeper);
+    }
+
+    /// Whether the process is leaving, and nobody should be held here any more.
+    pub fn is_stopping(&self) -> bool {
+        self.ground.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Takes in a statement that waited at another replica, in its old place.
+    pub fn take_in(self: &Arc<Self>, parcel: &Parcel, guest: Guest) -> Arc<Waiting> {
+        let name = &parcel.group;
+        let room = self
+            .rooms
+            .entry(name.clone())
+            .or_insert_with(|| Arc::new(Room::new(name.clone(), Arc::clone(&self.ground))));
+        room.take_in(parcel, guest)
+    }
+
+    /// Another replica has that statement: it waits here no more, and did not end. `None` if it is being sent from
+    /// here, or waits no more.
+    pub fn let_go(&self, id: QueryId) -> Option<LetGo> {
+        let waiting = self.find(id)?;
+        waiting.room().let_go(&waiting)
     }
 
     /// Takes a statement in; [`Waiting::turn`] then waits for its turn.

@@ -65,7 +65,7 @@ impl Table {
     }
 
     /// Looks at every query.
-    pub fn each(&self, mut look: impl FnMut(&Query)) {
+    pub fn each(&self, mut look: impl FnMut(&Arc<Query>)) {
         self.queries.iter().for_each(|query| look(&query));
     }
 

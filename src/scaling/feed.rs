@@ -76,6 +76,8 @@ struct Feed {
     activation: u64,
     pulse: watch::Receiver<Pulse>,
     snapshots: watch::Receiver<()>,
+    /// Tells when the other replicas have said something new.
+    others: watch::Receiver<()>,
     /// The rises before it was opened.
     edges_before: u64,
     /// `None` until the first frame.
@@ -99,6 +101,7 @@ impl Feed {
             pulse,
             edges_before,
             snapshots: ground.current.changed(),
+            others: ground.replicas.changed(),
             beat: None,
             old_at: Instant::now() + age,
             keen: (asked.activation > 0).then(|| ground.ledger.keen(&asked.group)),
@@ -137,8 +140,8 @@ impl Feed {
             edges: pulse.edges,
             at: pulse.at,
         };
-        let (ledger, group) = (&self.ground.ledger, &self.group);
-        let ran = |since| demand.at_work > 0 || ledger.has_run_since(group, since);
+        let (replicas, group) = (&self.ground.replicas, &self.group);
+        let ran = |since| demand.at_work > 0 || replicas.has_run_since(group, since);
         let act = match &mut self.beat {
             Some(beat) => beat.look(now, seen, ran),
             None => return self.first(now, seen),
@@ -155,7 +158,7 @@ impl Feed {
     /// The present state, whatever it is; as long as that is not known, nothing (rule L11).
     fn first(&mut self, now: Instant, seen: Seen) -> Look {
         if !seen.is_active && !self.ground.is_known(now) {
-            return Look::Again(Some(self.ground.ledger.known_from()));
+            return Look::Again(self.ground.replicas.known_from());
         }
         if !seen.is_active && self.ground.lifecycle.is_draining() {
             return Look::Again(None);
@@ -179,7 +182,7 @@ impl Feed {
             return false;
         }
         self.old_at = now + OLD;
-        let ran_since = |since| self.ground.ledger.has_run_since(&self.group, since);
+        let ran_since = |since| self.ground.replicas.has_run_since(&self.group, since);
         let has_run =
             demand.at_work > 0 || self.beat.as_ref().is_some_and(|beat| ran_since(beat.since));
         demand.demand > self.activation && has_run && self.has_capacity()
@@ -200,6 +203,7 @@ impl Feed {
         tokio::select! {
             changed = self.pulse.changed() => return changed.is_ok(),
             _ = self.snapshots.changed() => {}
+            _ = self.others.changed() => {}
             () = self.ground.lifecycle.reached(Phase::Draining) => {}
             () = sleep_until(at) => {}
         }

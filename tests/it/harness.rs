@@ -8,6 +8,7 @@ pub(crate) mod authority;
 pub(crate) mod canned;
 pub(crate) mod chaos;
 pub(crate) mod client;
+pub(crate) mod fleet;
 pub(crate) mod frames;
 pub(crate) mod gateway;
 pub(crate) mod keda;

@@ -35,6 +35,7 @@ mod pages;
 mod profiling;
 mod readme;
 mod reload;
+mod replicas;
 mod routing;
 mod simulator;
 mod spooled;

@@ -54,7 +54,8 @@ pub(crate) fn about_with(exchange: &Exchange, metrics: Arc<GroupMetrics>, asked:
     }
 }
 
-fn placed(origin: &Origin, group: &Group) {
+/// Says where it was routed.
+pub(crate) fn placed(origin: &Origin, group: &Group) {
     origin.placed(|| Place {
         group: group.name.as_str().into(),
         namespace: Arc::clone(&group.namespace),

@@ -10,6 +10,7 @@ use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
 use sluice_routing::GroupName;
 use tokio::time::Instant;
 
+use super::recall;
 use crate::{
     metrics::{ColdStartPhase, Retry},
     proxy::{
@@ -20,6 +21,7 @@ use crate::{
         query::{About, Statement},
         story::End,
     },
+    replicas::May,
     snapshot::Backend,
 };
 
@@ -40,6 +42,21 @@ pub(super) async fn hand_over(
     latest: Option<&HeaderMap>,
 ) -> Handed {
     let backend = Arc::clone(&pass.backend);
+    let life = recall::life(&exchange.snapshot, None);
+    match core.shared.replicas.may_send(&pass.waiting, life).await {
+        May::Go => {}
+        May::Gone => {
+            // Who has it says so in a moment; then it waits here no more.
+            pass.returned(None);
+            return Handed::Back;
+        }
+        May::Became(alias) => {
+            let waiting = Arc::clone(&pass.waiting);
+            pass.returned(None);
+            recall::became(&core.shared, &exchange.snapshot, &waiting, &alias);
+            return Handed::Back;
+        }
+    }
     let statement = with_latest(&pass.statement, latest);
     let lease = pass.take_lease();
     if let (Some(lease), Some(load)) = (&lease, pass.take_load()) {

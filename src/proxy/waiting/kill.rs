@@ -9,6 +9,7 @@ use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use dashmap::DashMap;
 use http::{Method, Request, StatusCode};
+use serde::{Deserialize, Serialize};
 use sluice_routing::QueryId;
 use tokio::time::Instant;
 
@@ -22,6 +23,7 @@ use crate::{
         statement::{asked::Asked, sending},
     },
     queries::{FIRST_TOKEN, Slug, WaitingState, is_ours, story::End},
+    replicas::Replicas,
     trino::synthetic::{Failure, Synthetic, kill_of_ended, kill_of_unknown},
 };
 
@@ -45,8 +47,16 @@ struct Call {
     began: Instant,
 }
 
+/// A CALL as other replicas find it.
+#[derive(Deserialize, Serialize)]
+struct Kept {
+    slug: String,
+    target: String,
+    outcome: Outcome,
+}
+
 /// How the CALL ends.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 enum Outcome {
     /// The statement was ended.
     Done,
@@ -57,6 +67,20 @@ enum Outcome {
 }
 
 impl Calls {
+    /// Whether that id is one of a CALL.
+    pub(super) fn knows(&self, id: QueryId) -> bool {
+        self.calls.contains_key(&id)
+    }
+
+    /// Finds a CALL that another replica has answered.
+    pub(super) async fn recall(&self, id: QueryId, replicas: &Replicas) {
+        let Some(kept) = replicas.call::<Kept>(id).await else { return };
+        let (slug, target) = (Slug::parse(&kept.slug), QueryId::parse(&kept.target));
+        if let (Some(slug), Some(target)) = (slug, target) {
+            self.keep(id, Call { slug, target, outcome: kept.outcome, began: Instant::now() });
+        }
+    }
+
     fn keep(&self, id: QueryId, call: Call) {
         if self.calls.len() >= MOST {
             let now = Instant::now();
@@ -117,6 +141,8 @@ fn begin(
     let answer =
         page::told(exchange, id, Duration::ZERO, |page| page.queued(slug.as_str(), FIRST_TOKEN));
     tell(core, exchange, asked, id, outcome);
+    let kept = Kept { slug: slug.as_str().to_owned(), target: target.to_string(), outcome };
+    core.shared.replicas.keep_call(id, &kept, KEPT);
     core.shared.calls.keep(id, Call { slug, target, outcome, began: Instant::now() });
     answer
 }

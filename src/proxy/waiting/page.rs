@@ -23,6 +23,7 @@ use crate::{
         },
     },
     queries::{GaveUp, Waiting, WaitingState, Why},
+    replicas::Seen,
     trino::synthetic::{self, Failure, Synthetic},
 };
 
@@ -92,13 +93,17 @@ pub(super) fn info(exchange: &Exchange, waiting: &Waiting) -> Response {
 }
 
 /// Answers `/_gateway/queries/<id>`: where the statement stands, or the way to the page of what it became.
-pub(crate) fn browser(core: &Core, exchange: &Exchange, id: &str) -> Response {
+pub(crate) async fn browser(core: &Core, exchange: &Exchange, id: &str) -> Response {
     exchange.account.operation(Operation::Ui);
     let Some(id) = QueryId::parse(id) else { return answers::not_found() };
+    let elsewhere = super::recall::seen(core, exchange, id).await;
     if core.shared.table.present_id(id) != id {
         return ui::query(core, exchange, id.as_str());
     }
-    let Some(waiting) = core.shared.rooms.find(id) else { return answers::not_found() };
+    let Some(waiting) = core.shared.rooms.find(id) else {
+        return elsewhere
+            .map_or_else(answers::not_found, |seen| waits_elsewhere(exchange, id, &seen));
+    };
     let wake = exchange.snapshot.group(&waiting.group).map(|group| &group.wake);
     ui::waiting::answer(&Fare {
         id,
@@ -109,6 +114,21 @@ pub(crate) fn browser(core: &Core, exchange: &Exchange, id: &str) -> Response {
         usual: wake.and_then(|wake| wake.usual),
         resuming: wake.and_then(|wake| wake.resuming_since).map(|since| since.elapsed()),
         place: waiting.position(),
+    })
+}
+
+/// The page of a statement that waits at another replica; looking at it moves nothing.
+fn waits_elsewhere(exchange: &Exchange, id: QueryId, seen: &Seen) -> Response {
+    let wake = exchange.snapshot.group(&seen.group).map(|group| &group.wake);
+    ui::waiting::answer(&Fare {
+        id,
+        group: seen.group.as_str(),
+        standing: if seen.is_underway { Standing::Dispatching } else { Standing::Waiting },
+        reason: "it waits at another replica of the gateway",
+        waited: seen.since.elapsed().unwrap_or_default(),
+        usual: wake.and_then(|wake| wake.usual),
+        resuming: wake.and_then(|wake| wake.resuming_since).map(|since| since.elapsed()),
+        place: None,
     })
 }
 

@@ -11,7 +11,10 @@ use http_body_util::{BodyExt, Collected, Limited};
 use sluice_routing::QueryId;
 use tokio::time::{Instant, timeout};
 
-use super::{Deadlines, Pursued, kill, page, pursue};
+use super::{
+    Deadlines, Pursued, kill, page, pursue,
+    recall::{recall, slug_of, while_busy},
+};
 use crate::{
     metrics::Operation,
     proxy::{answers, core::Core, exchange::Exchange, headers::clean_request},
@@ -19,7 +22,7 @@ use crate::{
 };
 
 /// A held poll costs nothing, and a client that shows progress wants to hear something each second.
-const LONG_POLL: Duration = Duration::from_secs(1);
+pub(super) const LONG_POLL: Duration = Duration::from_secs(1);
 
 /// A message is a sentence.
 const LONGEST_MESSAGE: usize = 64 * 1024;
@@ -42,6 +45,18 @@ pub(crate) async fn statement(
     id: QueryId,
     request: Request<Body>,
 ) -> Found {
+    if core.shared.replicas.is_shared() {
+        // A request that is borrowed over an await could not change threads.
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        if let Some(busy) = recall(core, exchange, id, slug_of(&path)).await
+            && let Some(answer) = while_busy(core, exchange, id, method, &path, busy).await
+        {
+            return Found::Answer(answer);
+        }
+        if core.shared.table.present_id(id) != id {
+            return Found::Became(request);
+        }
+    }
     let Some(waiting) = core.shared.rooms.find(id) else {
         let known = kill::page_of(core, exchange, id, &request);
         return Found::Answer(
@@ -117,7 +132,15 @@ pub(crate) async fn query(
     id: QueryId,
     request: Request<Body>,
 ) -> Response {
+    let busy = recall(core, exchange, id, None).await;
     let Some(waiting) = core.shared.rooms.find(id) else {
+        if let Some(busy) = &busy
+            && matches!(*request.method(), Method::DELETE | Method::PUT)
+        {
+            let message = message(request.into_body()).await;
+            core.shared.replicas.unwanted(id, busy, Some(&message));
+            return accepted(true);
+        }
         // Trino's `DELETE /v1/query/{id}` is 204 for any id.
         let deletes = *request.method() == Method::DELETE;
         return if deletes { no_content() } else { answers::not_found() };

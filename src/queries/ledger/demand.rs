@@ -4,9 +4,12 @@
 //! want of capacity is demand for a while, and so is the last query after its end. An operator who keeps a
 //! group down wants nothing new of it: there only what runs counts. All is computed when it is read.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use sluice_routing::GroupName;
@@ -34,8 +37,21 @@ pub struct Demand {
     pub demand: u64,
     /// Of the running: at work, as far as their coordinators have said (`RUNNING` and `FINISHING`).
     pub at_work: u64,
+    /// Whether one of the demand is for statements that were refused for want of capacity.
+    pub is_unmet: bool,
     /// Whether the demand is only that which lingers after the last query.
     pub lingers: bool,
+}
+
+/// For how long there is demand of a group without a query, and when one was last at work.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Lasting {
+    /// A statement that was refused for want of capacity is demand for so long yet.
+    pub unmet: Duration,
+    /// The last query is, after its end.
+    pub linger: Duration,
+    /// How long ago a query was last seen at work.
+    pub ran: Option<Duration>,
 }
 
 /// How long demand lasts without a query, in milliseconds; a reload may change it.
@@ -95,6 +111,20 @@ impl Ledger {
         numbers
     }
 
+    /// What lasts of a group beside its living queries.
+    pub fn lasting(&self, group: &GroupName, now: Instant) -> Lasting {
+        let now = self.since_beginning(now);
+        let Some(side) = self.sides.get(group).map(|side| Arc::clone(&side)) else {
+            return Lasting::default();
+        };
+        let ran = side.ran().map(|at| Duration::from_millis(now.saturating_sub(at)));
+        if side.is_held_down() {
+            return Lasting { ran, ..Lasting::default() };
+        }
+        let (unmet, linger) = side.left(now, &self.patience);
+        Lasting { unmet: Duration::from_millis(unmet), linger: Duration::from_millis(linger), ran }
+    }
+
     /// A statement was refused for want of capacity: demand outlives its connection (rule L6).
     pub fn unmet(&self, group: &GroupName, now: Instant) {
         let at = self.since_beginning(now);
@@ -146,7 +176,8 @@ impl Ledger {
         if side.is_held_down() {
             return;
         }
-        numbers.demand += u64::from(side.is_unmet(now, self.patience.unmet()));
+        numbers.is_unmet = side.is_unmet(now, self.patience.unmet());
+        numbers.demand += u64::from(numbers.is_unmet);
         if numbers.demand == 0 && side.lingers(now, self.patience.linger()) {
             numbers.demand = 1;
             numbers.lingers = true;

@@ -88,6 +88,23 @@ impl Side {
         self.ran.load(Relaxed) >= then
     }
 
+    /// When a query was last seen at work.
+    pub(super) fn ran(&self) -> Option<u64> {
+        Some(self.ran.load(Relaxed)).filter(|at| *at > 0)
+    }
+
+    /// For how long there is unmet demand yet, and for how long the last query lingers.
+    pub(super) fn left(&self, now: u64, patience: &Patience) -> (u64, u64) {
+        let left = |then: u64, within: u64| match then {
+            0 => 0,
+            then => within.saturating_sub(now.saturating_sub(then)),
+        };
+        (
+            left(self.refused.load(Relaxed), patience.unmet()),
+            left(self.ended.load(Relaxed), patience.linger()),
+        )
+    }
+
     pub(super) fn ends(&self, now: u64) {
         self.note(now, self.living.fetch_sub(1, Relaxed));
         self.ended.fetch_max(now, Relaxed);

@@ -72,6 +72,7 @@ impl Ledger {
                 pulse.edges += 1;
                 pulse.at = Some(now);
             });
+            self.rose.notify_one();
         } else if side.keen.load(Relaxed) > 0 {
             side.pulse.send_modify(|pulse| pulse.rises += 1);
         }

@@ -4,7 +4,7 @@
 //! everything there is to look at. So no event needs to know what it means for those who wait.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError,
     atomic::{AtomicBool, AtomicU64, Ordering, fence},
 };
 
@@ -16,13 +16,15 @@ use tokio::{
 };
 
 use super::{
-    Full, Guest, Refused, RoomSeen, Slug, Waiting,
+    Full, Guest, Keeper, Refused, RoomSeen, Slug, Waiting,
     ending::{GaveUp, Outcome, Why},
     identity::Minter,
     inside::{Errands, Inside, Word},
+    parcel::{Identity, LetGo, Parcel, ticket_after},
     pass::Attempt,
 };
 use crate::{
+    config::model::ColdStartMode,
     queries::{Lease, Ledger},
     snapshot::{Backend, Current, Group, Snapshot},
 };
@@ -37,6 +39,8 @@ pub(super) struct Ground {
     pub(super) known: DashMap<QueryId, Arc<Waiting>, ahash::RandomState>,
     pub(super) tickets: AtomicU64,
     pub(super) stopping: AtomicBool,
+    /// Where statements are kept for other replicas, if there are any.
+    pub(super) keeper: OnceLock<Arc<dyn Keeper>>,
     /// The task should look at the clock again.
     pub(super) stirred: Notify,
 }
@@ -50,6 +54,21 @@ pub(super) struct Room {
 }
 
 impl Ground {
+    /// Whether a statement may go on at another replica.
+    pub(super) fn is_shared(&self) -> bool {
+        self.keeper.get().is_some()
+    }
+
+    /// Its place among all that came, here and elsewhere.
+    pub(super) fn ticket(&self) -> u64 {
+        let mut ticket = 0;
+        let _ = self.tickets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+            ticket = ticket_after(last);
+            Some(ticket)
+        });
+        ticket
+    }
+
     pub(super) fn remember(&self, waiting: &Arc<Waiting>) {
         self.known.insert(waiting.id, Arc::clone(waiting));
     }
@@ -71,7 +90,7 @@ impl Room {
         group: &Group,
         guest: Guest,
     ) -> Result<Arc<Waiting>, Box<Refused>> {
-        let mut inside = self.lock();
+        let inside = self.lock();
         if let Some(full) = self.refuses(&inside, group, &guest) {
             return Err(Box::new(Refused { full, guest }));
         }
@@ -79,16 +98,54 @@ impl Room {
             return Err(Box::new(Refused { full: Full::NoSecret, guest }));
         };
         let user = guest.statement.user.clone().unwrap_or_default();
-        let ticket = self.ground.tickets.fetch_add(1, Ordering::Relaxed);
-        let waiting = Arc::new(Waiting::new(id, slug, Arc::clone(self), ticket, guest));
+        let identity = Identity::new(id, slug, self.ground.ticket());
+        Ok(self.seat(inside, identity, &user, guest))
+    }
+
+    /// Takes in a statement that waited elsewhere: it was admitted there.
+    pub(super) fn take_in(self: &Arc<Self>, parcel: &Parcel, guest: Guest) -> Arc<Waiting> {
+        let inside = self.lock();
+        let mut identity = parcel.identity();
+        while inside.chairs.contains_key(&identity.ticket) {
+            identity.ticket += 1;
+        }
+        let user = guest.statement.user.clone().unwrap_or_default();
+        self.seat(inside, identity, &user, guest)
+    }
+
+    fn seat(
+        self: &Arc<Self>,
+        mut inside: MutexGuard<'_, Inside>,
+        identity: Identity,
+        user: &str,
+        guest: Guest,
+    ) -> Arc<Waiting> {
+        let waiting = Arc::new(Waiting::new(identity, Arc::clone(self), guest));
         self.ground.remember(&waiting);
         let is_first = inside.chairs.is_empty();
-        inside.sit_down(&waiting, &user, self.ground.ledger.awaits());
+        inside.sit_down(&waiting, user, self.ground.ledger.awaits());
         drop(inside);
         if is_first {
             self.ground.stirred.notify_one();
         }
-        Ok(waiting)
+        waiting
+    }
+
+    /// Another replica has it; `None` if it is being sent from here, or waits no more.
+    pub(super) fn let_go(&self, waiting: &Arc<Waiting>) -> Option<LetGo> {
+        let goes = self.errands(|inside, errands| inside.let_go(waiting.ticket, errands));
+        if !goes {
+            return None;
+        }
+        // Its story goes on elsewhere.
+        waiting.about.origin.take();
+        self.ground.known.remove_if(&waiting.id, |_, known| Arc::ptr_eq(known, waiting));
+        Some(LetGo { group: self.name.clone(), lease: waiting.take_lease() })
+    }
+
+    /// It waits no more, whatever ended it.
+    pub(super) fn end_as(&self, waiting: &Waiting, outcome: Outcome) -> bool {
+        self.errands(|inside, errands| inside.end(waiting.ticket, outcome, errands))
     }
 
     /// Looks at everything: is there hope, who is overdue, who may go.
@@ -133,8 +190,7 @@ impl Room {
     }
 
     pub(super) fn give_up(&self, waiting: &Waiting, gave_up: GaveUp) -> bool {
-        let outcome = Outcome::GaveUp(gave_up);
-        self.errands(|inside, errands| inside.end(waiting.ticket, outcome, errands))
+        self.end_as(waiting, Outcome::GaveUp(gave_up))
     }
 
     /// An attempt was answered, and the statement is over.
@@ -158,8 +214,20 @@ impl Room {
         lease.displace();
         let left = self.lock().take_back(waiting.ticket, backend, lease, attempt, Instant::now());
         drop(left);
+        self.tell_others(waiting);
         self.ground.stirred.notify_one();
         self.tend();
+    }
+
+    /// Other replicas may take it over again.
+    fn tell_others(&self, waiting: &Waiting) {
+        let Some(keeper) = self.ground.keeper.get().filter(|_| waiting.was_underway()) else {
+            return;
+        };
+        let snapshot = self.ground.current.load();
+        let group = snapshot.group(&self.name);
+        let deadline = group.map(|group| group.cold_start.deadline.get()).unwrap_or_default();
+        keeper.waits_on(waiting, deadline + snapshot.config.queries.abandon_after.get());
     }
 
     /// Ends those whose clients have not been heard of.
@@ -169,7 +237,11 @@ impl Room {
     }
 
     pub(super) fn close(&self, gave_up: &GaveUp) {
-        self.errands(|inside, errands| inside.end_all(gave_up, errands));
+        let snapshot = self.ground.current.load();
+        let group = snapshot.group(&self.name);
+        let may_page = self.ground.is_shared()
+            && group.is_some_and(|group| group.cold_start.mode == ColdStartMode::Queue);
+        self.errands(|inside, errands| inside.leave_all(gave_up, may_page, errands));
     }
 
     pub(super) fn position(&self, ticket: u64) -> Option<usize> {
@@ -208,7 +280,7 @@ impl Room {
         let limits = &group.cold_start;
         let user = guest.statement.user.as_deref().unwrap_or_default();
         let bytes = inside.bytes.saturating_add(guest.bytes());
-        if self.ground.stopping.load(Ordering::SeqCst) {
+        if self.ground.stopping.load(Ordering::SeqCst) && !self.ground.is_shared() {
             Some(Full::Stopping)
         } else if inside.queue.waiting() >= limits.max_waiting {
             Some(Full::Count)

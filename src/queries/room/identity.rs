@@ -102,6 +102,13 @@ impl Slug {
         Some(Self(slug))
     }
 
+    /// One that another replica drew.
+    pub fn parse(text: &str) -> Option<Self> {
+        let slug: [u8; 1 + 2 * SECRET_BYTES] = text.as_bytes().try_into().ok()?;
+        let is_hex = slug.iter().skip(1).all(u8::is_ascii_hexdigit);
+        (slug.first() == Some(&b'y') && is_hex).then_some(Self(slug))
+    }
+
     /// `y` and 40 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
@@ -155,5 +162,6 @@ mod tests {
         assert!(slug.as_str().len() == 41 && slug.as_str().starts_with('y'));
         assert!(slug.as_str().bytes().skip(1).all(hex));
         assert_eq!(format!("{slug:?}"), "Slug(…)");
+        assert!(Slug::parse(slug.as_str()) == Some(slug) && Slug::parse("y12").is_none());
     }
 }

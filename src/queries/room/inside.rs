@@ -33,6 +33,8 @@ pub(super) enum Word {
     Go(Box<Pass>),
     /// A newer request waits in its place.
     Later,
+    /// The process is leaving: answer with a page, and the client goes on elsewhere.
+    Leave,
     /// The statement waits no more.
     Over,
 }
@@ -132,6 +134,36 @@ impl Inside {
         for ticket in self.not_dispatching(|_| true) {
             self.end(ticket, Outcome::GaveUp(gave_up.clone()), errands);
         }
+    }
+
+    /// The process is leaving. Those that other replicas can take over, or can once a page is given out, stay; the
+    /// requests that wait for their turn are told.
+    pub(super) fn leave_all(&mut self, gave_up: &GaveUp, may_page: bool, errands: &mut Errands) {
+        let ends = |chair: &Chair| {
+            let waiting = &chair.waiting;
+            !waiting.is_stored() && (waiting.has_page() || !may_page)
+        };
+        for ticket in self.not_dispatching(ends) {
+            self.end(ticket, Outcome::GaveUp(gave_up.clone()), errands);
+        }
+        for chair in self.chairs.values_mut().filter(|chair| !chair.is_dispatching) {
+            if let Some((_, tell)) = chair.parked.take() {
+                self.queue.depart(chair.waiting.ticket);
+                errands.told.push((tell, Word::Leave));
+            }
+        }
+    }
+
+    /// Another replica has it, unless it is being sent from here.
+    pub(super) fn let_go(&mut self, ticket: u64, errands: &mut Errands) -> bool {
+        if self.chairs.get(&ticket).is_none_or(|chair| chair.is_dispatching) {
+            return false;
+        }
+        let Some(chair) = self.chairs.remove(&ticket) else { return false };
+        self.queue.leave(ticket);
+        self.bytes = self.bytes.saturating_sub(chair.waiting.bytes);
+        errands.told.extend(chair.parked.map(|(_, tell)| (tell, Word::Later)));
+        true
     }
 
     /// Those that have waited too long. Tickets grow, so the oldest come first.

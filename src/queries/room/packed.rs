@@ -47,7 +47,8 @@ impl Packed {
     }
 }
 
-fn pack(headers: &HeaderMap) -> Bytes {
+/// Headers in one piece.
+pub(crate) fn pack(headers: &HeaderMap) -> Bytes {
     let size =
         |(name, value): (&HeaderName, &HeaderValue)| PREFIX + name.as_str().len() + value.len();
     let mut packed = BytesMut::with_capacity(headers.iter().map(size).sum());
@@ -66,7 +67,8 @@ fn pack(headers: &HeaderMap) -> Bytes {
     packed.freeze()
 }
 
-fn unpack(mut packed: Bytes) -> HeaderMap {
+/// Headers as they were packed.
+pub(crate) fn unpack(mut packed: Bytes) -> HeaderMap {
     let mut headers = HeaderMap::new();
     while let Some((name, value)) = next_of(&mut packed) {
         headers.append(name, value);

@@ -21,6 +21,7 @@ use super::{
     group::Room,
     inside::Word,
     packed::Packed,
+    parcel::{Identity, Parcel, UNKNOWN_TOKEN},
 };
 use crate::{
     queries::{
@@ -52,6 +53,10 @@ pub struct Waiting {
     pub(super) failed_at: AtomicU64,
     room: Arc<Room>,
     has_page: AtomicBool,
+    /// Whether other replicas can take it over.
+    is_stored: AtomicBool,
+    /// Whether they know that it is being sent from here.
+    is_underway: AtomicBool,
     /// The number at the end of the `nextUri` that was handed out last.
     token: AtomicU64,
     /// Whether a request has waited for its turn, and not just passed through.
@@ -88,6 +93,8 @@ pub enum Turn {
     Go(Pass),
     /// Not yet: the time is over, or a newer request waits in this one's place.
     Later,
+    /// The process is leaving: its client goes on elsewhere.
+    Leave,
     /// It waits no more.
     Over(GaveUp),
     /// A coordinator has it already.
@@ -95,8 +102,9 @@ pub enum Turn {
 }
 
 impl Waiting {
-    pub(super) fn new(id: QueryId, slug: Slug, room: Arc<Room>, ticket: u64, guest: Guest) -> Self {
-        let (now, bytes) = (Instant::now(), guest.bytes());
+    pub(super) fn new(identity: Identity, room: Arc<Room>, guest: Guest) -> Self {
+        let Identity { id, slug, ticket, entered, token } = identity;
+        let bytes = guest.bytes();
         Self {
             id,
             slug,
@@ -107,15 +115,17 @@ impl Waiting {
                 ..guest.about
             },
             ticket,
-            entered: now,
+            entered,
             bytes,
             failures: AtomicU32::new(0),
             failed_at: AtomicU64::new(0),
             room,
-            has_page: AtomicBool::new(false),
-            token: AtomicU64::new(FIRST_TOKEN),
+            has_page: AtomicBool::new(token == UNKNOWN_TOKEN),
+            is_stored: AtomicBool::new(token == UNKNOWN_TOKEN),
+            is_underway: AtomicBool::new(false),
+            token: AtomicU64::new(token),
             held: AtomicBool::new(false),
-            seen: Mutex::new(now),
+            seen: Mutex::new(Instant::now()),
             lease: Mutex::new(Some(guest.lease)),
             statement: Mutex::new(Some(Packed::new(&guest.statement))),
             end: OnceLock::new(),
@@ -193,7 +203,7 @@ impl Waiting {
         }
         let last = self.token.load(Ordering::SeqCst);
         let next = asked.checked_add(1)?;
-        if asked == last {
+        if asked == last || last == UNKNOWN_TOKEN {
             // Of two requests for the same one the later finds it done.
             let _ = self.token.compare_exchange(last, next, Ordering::SeqCst, Ordering::SeqCst);
             return Some(next);
@@ -204,7 +214,42 @@ impl Waiting {
     /// Whether a request may bear that number: the last one that was handed out, or the one before.
     pub fn takes_token(&self, asked: u64) -> bool {
         let last = self.token.load(Ordering::SeqCst);
-        asked == last || asked.checked_add(1) == Some(last)
+        asked == last || asked.checked_add(1) == Some(last) || last == UNKNOWN_TOKEN
+    }
+
+    /// What another replica needs in order to let it wait there; `None` once it waits no more.
+    pub fn parcel(&self) -> Option<Parcel> {
+        Parcel::of(self)
+    }
+
+    /// Whether other replicas can take it over.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored.load(Ordering::SeqCst)
+    }
+
+    /// Other replicas can take it over from now on, or cannot after all.
+    pub fn stored(&self, is_stored: bool) {
+        self.is_stored.store(is_stored, Ordering::SeqCst);
+        if is_stored && let Some(origin) = self.about.origin.get() {
+            // It may go on elsewhere after this process: then its story does not end here.
+            origin.settled();
+        }
+    }
+
+    /// The others know that it is being sent from here, and leave it alone until it waits on or has ended.
+    pub fn underway(&self) {
+        self.is_underway.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the others are still to be told that it waits on.
+    pub(super) fn was_underway(&self) -> bool {
+        self.is_underway.swap(false, Ordering::SeqCst)
+    }
+
+    /// It is a query by now, of another replica.
+    pub fn became_elsewhere(self: &Arc<Self>, real: QueryId) {
+        self.about.origin.take();
+        self.room.end_as(self, Outcome::Became(real));
     }
 
     /// Its client gave a sign of life.
@@ -301,6 +346,11 @@ impl Waiting {
             self.room.ground.ledger.unmet(&self.group, end.at);
         }
         self.room.ground.forget_unannounced(self);
+        if self.is_stored()
+            && let Some(keeper) = self.room.ground.keeper.get()
+        {
+            keeper.ended(self);
+        }
     }
 
     fn packed(&self) -> MutexGuard<'_, Option<Packed>> {
@@ -319,6 +369,7 @@ impl Waiting {
         match word {
             Word::Go(pass) => Turn::Go(*pass),
             Word::Later => Turn::Later,
+            Word::Leave => Turn::Leave,
             Word::Over => self.as_turn(),
         }
     }

@@ -16,6 +16,8 @@ use crate::{
     config::{self, model::Uris},
     lifecycle::{Lifecycle, Signal, Signals, Timing},
     metrics::Metrics,
+    queries::Ledger,
+    replicas::Replicas,
     scaling::{
         Ground,
         feed::Frames,
@@ -41,9 +43,11 @@ impl House {
         let (reports, heard) = mpsc::unbounded_channel();
         let metrics = Metrics::new().unwrap();
         let group = GroupName::parse("etl").unwrap();
+        let ledger = Arc::<Ledger>::default();
         let ground = Ground {
             current: Current::new(snapshot(&metrics, &reports, BackendState::Sleeping)),
-            ledger: Arc::default(),
+            replicas: Arc::new(Replicas::alone(Arc::clone(&ledger))),
+            ledger,
             metrics,
             lifecycle: Lifecycle::new(),
             streams: TaskTracker::new(),

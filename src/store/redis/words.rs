@@ -2,7 +2,8 @@
 //!
 //! A listed kind has an index, a sorted set of its ids by the time at which each is gone. Its values and its index bear
 //! one hash tag, so that they stand in one slot and a script may touch both. What stands under our keys with another type,
-//! or for ever, is not ours, since everything we write has a life: writes take its place.
+//! or for ever, is not ours, since everything we write has a life: writes take its place. A script takes nothing away that
+//! is not there: after its first write a full server refuses none of its others.
 
 use std::time::Duration;
 
@@ -12,7 +13,8 @@ use crate::store::{Change, Key, Kind};
 
 /// Writes a member of a listed kind. Keys: index, value. Arguments: value, life, id.
 const PUT_LISTED: &str = "\
-if redis.call('TYPE', KEYS[1]).ok ~= 'zset' then redis.call('DEL', KEYS[1]) end
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'zset' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[1], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[2], ARGV[3])
@@ -25,7 +27,8 @@ if redis.call('TYPE', KEYS[1]).ok == 'zset' then redis.call('ZREM', KEYS[1], ARG
 
 /// Keys: inbox. Arguments: life, items.
 const PUSH: &str = "\
-if redis.call('TYPE', KEYS[1]).ok ~= 'list' then redis.call('DEL', KEYS[1]) end
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'list' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 for at = 2, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[at]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])";
 
@@ -48,7 +51,8 @@ local found = redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('PTTL', 
 if ARGV[1] == '1' and found ~= ARGV[2] or ARGV[1] == '0' and found then return 0 end
 redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
 if KEYS[2] then
-if redis.call('TYPE', KEYS[2]).ok ~= 'zset' then redis.call('DEL', KEYS[2]) end
+local kind = redis.call('TYPE', KEYS[2]).ok
+if kind ~= 'zset' and kind ~= 'none' then redis.call('DEL', KEYS[2]) end
 local now = redis.call('TIME')
 redis.call('ZADD', KEYS[2], now[1] * 1000 + math.floor(now[2] / 1000) + ARGV[4], ARGV[5])
 if redis.call('PTTL', KEYS[2]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[2], ARGV[4]) end

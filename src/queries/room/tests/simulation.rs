@@ -147,7 +147,7 @@ impl Simulation {
                 }
                 self.passes.push((pass, lease));
             }
-            Turn::Later => waiting.page_given(),
+            Turn::Later | Turn::Leave => waiting.page_given(),
             Turn::Over(_) | Turn::Became(_) => drop(self.waiting.swap_remove(at)),
         }
     }

@@ -1,0 +1,221 @@
+//! Several gateways of this process that share one store, and clients that go from one to the other.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Method;
+use serde_json::Value;
+use sluice::store::{Change, Claim, Fault, Key, Kind, Memory, Pending, Store};
+
+use super::answer::Answer;
+use super::gateway::Gateway;
+use super::wait;
+
+/// Gateways before one store.
+pub(crate) struct Fleet {
+    pub(crate) replicas: Vec<Gateway>,
+    pub(crate) ways: Vec<Arc<Way>>,
+    store: Arc<Memory>,
+    yaml: String,
+}
+
+/// One gateway's way to the store, which can be cut: to the others the gateway is lost then.
+#[derive(Debug)]
+pub(crate) struct Way {
+    store: Arc<Memory>,
+    cut: AtomicBool,
+}
+
+impl Way {
+    pub(crate) fn cut(&self, cut: bool) {
+        self.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// The memory store acts when it is called, so it is called only where the way is open.
+    fn pass<'a, T: Send + 'a>(
+        &'a self,
+        call: impl FnOnce(&'a Memory) -> Pending<'a, T>,
+    ) -> Pending<'a, T> {
+        if self.cut.load(Ordering::SeqCst) {
+            return Box::pin(async { Err(Fault::Unavailable) });
+        }
+        call(&self.store)
+    }
+}
+
+impl Fleet {
+    /// So many of one configuration, which know of each other.
+    pub(crate) async fn start(replicas: usize, yaml: &str) -> Self {
+        let mut fleet = Self {
+            replicas: Vec::new(),
+            ways: Vec::new(),
+            store: Arc::default(),
+            yaml: yaml.to_owned(),
+        };
+        for _ in 0..replicas {
+            fleet.one_more().await;
+        }
+        fleet
+    }
+
+    /// One more joins.
+    pub(crate) async fn one_more(&mut self) {
+        self.joins(false).await;
+    }
+
+    /// One more starts, and cannot reach the store.
+    pub(crate) async fn one_more_cut_off(&mut self) {
+        self.joins(true).await;
+    }
+
+    async fn joins(&mut self, cut_off: bool) {
+        let way = Arc::new(Way { store: Arc::clone(&self.store), cut: AtomicBool::new(cut_off) });
+        let gateway = Gateway::sharing(&self.yaml, Arc::clone(&way) as Arc<dyn Store>).await;
+        self.replicas.push(gateway);
+        self.ways.push(way);
+    }
+
+    /// The same, and each has found that many backends healthy.
+    pub(crate) async fn healthy(self, backends: usize) -> Self {
+        for replica in &self.replicas {
+            replica.until_healthy(backends).await;
+        }
+        self
+    }
+
+    /// The demand page of group `adhoc` at one replica.
+    pub(crate) async fn demand(&self, at: usize) -> (u16, Value) {
+        demand(&self.replicas[at]).await
+    }
+
+    /// Waits until each of these says that so many queries are in flight in all.
+    pub(crate) async fn until_in_flight(&self, at: &[usize], queries: u64) {
+        for at in at {
+            wait::until_async(&format!("{queries} in flight, as replica {at} says"), async || {
+                self.demand(*at).await.1["inflight"] == queries
+            })
+            .await;
+        }
+    }
+
+    /// A statement, posted at one replica.
+    pub(crate) async fn post(&self, at: usize, sql: &str) -> Roaming {
+        let client = self.replicas[at].client().may_change_id();
+        let answer = client.send(Method::POST, "/v1/statement", sql.to_owned()).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        Roaming::of(&answer)
+    }
+
+    /// Ends all of them; queries may be left.
+    pub(crate) async fn end(self) {
+        self.ways.iter().for_each(|way| way.cut(false));
+        for replica in &self.replicas {
+            replica.terminate();
+        }
+        for replica in self.replicas {
+            replica.ended().await;
+        }
+    }
+}
+
+/// A query whose client asks any replica for the next page.
+#[derive(Clone, Debug)]
+pub(crate) struct Roaming {
+    pub(crate) id: String,
+    pub(crate) state: String,
+    pub(crate) page: Value,
+    /// The path of the latest `nextUri`.
+    pub(crate) next: Option<String>,
+}
+
+impl Roaming {
+    pub(crate) fn of(answer: &Answer) -> Self {
+        let page = answer.json().unwrap_or_else(|error| panic!("{error:?}: {}", answer.text()));
+        let next = page["nextUri"].as_str().map(|uri| {
+            let host = uri.find("://").expect("an absolute URI") + 3;
+            let path = uri[host..].find('/').expect("a path") + host;
+            uri[path..].to_owned()
+        });
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        Self { id: text(&page["id"]), state: text(&page["stats"]["state"]), next, page }
+    }
+
+    /// Asks that replica for the next page.
+    pub(crate) async fn poll(&mut self, at: &Gateway) {
+        let answer = self.ask(at, Method::GET).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        *self = Self::of(&answer);
+    }
+
+    /// Asks it so about the query.
+    pub(crate) async fn ask(&self, at: &Gateway, method: Method) -> Answer {
+        let next = self.next.clone().expect("it goes on");
+        at.client().send(method, &next, "").await.unwrap()
+    }
+
+    /// Asks that replica until the query is in that state, or over.
+    pub(crate) async fn until(&mut self, at: &Gateway, state: &str) {
+        let asking = async {
+            while self.state != state && self.next.is_some() {
+                self.poll(at).await;
+            }
+        };
+        tokio::time::timeout(wait::PATIENCE, asking).await.expect("it gets there");
+        assert_eq!(self.state, state, "{}", self.page);
+    }
+
+    /// The name of its error, if it has one.
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.page["error"]["errorName"].as_str()
+    }
+}
+
+/// `/api/v1/routing-groups/adhoc/demand`.
+pub(crate) async fn demand(gateway: &Gateway) -> (u16, Value) {
+    let (status, text) = gateway.health("/api/v1/routing-groups/adhoc/demand").await;
+    (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+}
+
+impl Store for Way {
+    fn apply(&self, changes: Vec<Change>) -> Pending<'_, ()> {
+        self.pass(move |store| store.apply(changes))
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [Key]) -> Pending<'a, Vec<Option<Bytes>>> {
+        self.pass(|store| store.get_many(keys))
+    }
+
+    fn claim<'a>(&'a self, key: &'a Key, holder: Bytes, life: Duration) -> Pending<'a, Claim> {
+        self.pass(move |store| store.claim(key, holder, life))
+    }
+
+    fn release<'a>(&'a self, key: &'a Key, holder: Bytes) -> Pending<'a, bool> {
+        self.pass(move |store| store.release(key, holder))
+    }
+
+    fn replace<'a>(
+        &'a self,
+        key: &'a Key,
+        expected: Option<Bytes>,
+        value: Bytes,
+        life: Duration,
+    ) -> Pending<'a, bool> {
+        self.pass(move |store| store.replace(key, expected, value, life))
+    }
+
+    fn drain<'a>(&'a self, key: &'a Key, most: usize) -> Pending<'a, Vec<Bytes>> {
+        self.pass(|store| store.drain(key, most))
+    }
+
+    fn list(&self, kind: Kind) -> Pending<'_, Vec<(Key, Bytes)>> {
+        self.pass(|store| store.list(kind))
+    }
+
+    fn ping(&self) -> Pending<'_, ()> {
+        self.pass(|store| store.ping())
+    }
+}
