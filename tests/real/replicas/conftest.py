@@ -1,13 +1,17 @@
-"""Coordinators of ours, awake or asleep, and a crowd of clients; the replicas between them are each test's own."""
+"""Coordinators of ours, awake or asleep, a store, and a crowd of clients; the replicas between them are each test's own."""
 
 import json
 import os
+import secrets
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import stores
+import wire
 from cache import Missing
 from gateway import BINARY
 from process import Process, answers, on_free_ports
@@ -43,14 +47,74 @@ def simulator(folder, port):
     return process
 
 
+class Sleeper:
+    """A coordinator without a process until the test starts one; whoever resumes it leaves a line."""
+
+    def __init__(self, folder):
+        (self._port,) = wire.free_ports(1)
+        self._folder = folder
+        self._calls = folder / "calls"
+        self._process = None
+        begin = ["/bin/sh", "-c", f"echo called >>{self._calls}"]
+        url = f"http://127.0.0.1:{self._port}"
+        self.backend = {"name": "sleeper", "url": url, "resume": {"command": {"resume": begin, "suspend": ["/bin/true"]}}}
+
+    def calls(self):
+        """How often somebody resumed it."""
+        return len(self._calls.read_text().splitlines()) if self._calls.exists() else 0
+
+    def wake(self):
+        """It starts."""
+        self._process = simulator(self._folder, self._port)
+
+    def end(self):
+        """It is gone."""
+        if self._process:
+            self._process.kill()
+
+
+@pytest.fixture
+def sleeper(folder):
+    """A coordinator that sleeps."""
+    sleeper = Sleeper(folder)
+    yield sleeper
+    sleeper.end()
+
+
+@pytest.fixture
+def store(folder):
+    """The settings of a store that all replicas share, and a Redis for it."""
+    keys = folder / "store.keys"
+    keys.write_text(secrets.token_hex(32) + "\n")
+    program = begun(stores.redis)
+    process, port = on_free_ports(1, lambda port: (redis(program, folder, port), port))
+    yield {"redis": {"url": f"redis://127.0.0.1:{port}", "secretFile": str(keys)}}
+    process.kill()
+
+
+def redis(program, folder, port):
+    """A server that keeps nothing on disk."""
+    words = [program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    return Process(f"redis-{port}", words, folder, lambda: listens(port))
+
+
+def listens(port):
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        return True
+    except OSError:
+        return False
+
+
 class Crowds:
-    """People in processes of their own, so that no interpreter is too slow for them."""
+    """People in processes of their own, so that no interpreter is too slow for them; `people` are counts by kind, all for one group."""
 
-    def __init__(self, url, **people):
-        self._people = {kind: self._begin(url, kind, count) for kind, count in people.items()}
+    def __init__(self, url, group, **people):
+        self._people = {kind: self._begin(url, kind, count, group) for kind, count in people.items()}
 
-    def _begin(self, url, kind, count):
-        words = [sys.executable, str(CROWD), url, kind, str(count)]
+    def _begin(self, url, kind, count, group):
+        words = [sys.executable, str(CROWD), url, kind, str(count), group]
         return subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def so_far(self):

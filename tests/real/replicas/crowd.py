@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""People at work, until standard input ends: `crowd.py URL KIND COUNT`, with KIND `python` or `strict`.
+"""People at work, until standard input ends: `crowd.py URL KIND COUNT GROUP`, with KIND `python` or `strict`.
 
 Each opens connections of its own and asks one statement after the other, of every kind in turn; what it reads is held against
 what it asked for. At the end one line of JSON tells how many statements came to their right end, and the words of each
@@ -19,6 +19,8 @@ from trino.exceptions import TrinoQueryError
 
 # Seconds for one answer; a poll of ours is held for one.
 PATIENCE = 60
+# Says which group is meant.
+ROUTED = "X-Trino-Routing-Group"
 # A page each 400 ms: hundreds of people are then several hundred requests a second, and not several thousand.
 SLOW = "pages=6 rows=50 pace=400ms queued=1 running=1"
 # What is asked, how many rows come, and the error that must come instead.
@@ -34,10 +36,11 @@ class Wrong(Exception):
     """What came is not what was asked for."""
 
 
-def by_python(url):
+def by_python(url, group):
     """One statement after the other by the official client, on one connection."""
     at = urlsplit(url)
-    with connect(host=at.hostname, port=at.port, user="crowd", request_timeout=PATIENCE) as connection:
+    headers = {ROUTED: group}
+    with connect(host=at.hostname, port=at.port, user="crowd", http_headers=headers, request_timeout=PATIENCE) as connection:
         while True:
             sql, count, error = yield
             try:
@@ -47,9 +50,9 @@ def by_python(url):
             judge(got, failed, count, error)
 
 
-def by_strict(url):
+def by_strict(url, group):
     """The same by the words of the protocol alone."""
-    line = Line(url)
+    line = Line(url, group)
     while True:
         sql, count, error = yield
         page = line.ask("POST", "/v1/statement", sql)
@@ -72,8 +75,9 @@ def judge(rows, failed, count, error):
 class Line:
     """A connection that lives until its other end says that it will close."""
 
-    def __init__(self, url):
+    def __init__(self, url, group):
         self._at = urlsplit(url).netloc
+        self._headers = {"X-Trino-User": "crowd", ROUTED: group}
         self._open = None
 
     def ask(self, method, target, sql=None):
@@ -84,7 +88,7 @@ class Line:
         if self._open is None:
             self._open = http.client.HTTPConnection(self._at, timeout=PATIENCE)
         try:
-            self._open.request(method, at.path, sql, {"X-Trino-User": "crowd"})
+            self._open.request(method, at.path, sql, self._headers)
             answer = self._open.getresponse()
             body = answer.read()
         except Exception:
@@ -104,8 +108,9 @@ class Line:
 class Crowd:
     """So many people, each in a thread."""
 
-    def __init__(self, url, kind, count):
+    def __init__(self, url, kind, count, group):
         self._url = url
+        self._group = group
         self._kind = {"python": by_python, "strict": by_strict}[kind]
         self._leave = threading.Event()
         self._told = threading.Lock()
@@ -116,7 +121,7 @@ class Crowd:
         person = None
         while not self._leave.is_set():
             if person is None:
-                person = self._kind(self._url)
+                person = self._kind(self._url, self._group)
                 next(person)
             try:
                 person.send(STATEMENTS[number % len(STATEMENTS)])
@@ -147,9 +152,9 @@ class Crowd:
             thread.join()
 
 
-def main(url, kind, count):
+def main(url, kind, count, group):
     """Works, then tells."""
-    crowd = Crowd(url, kind, int(count))
+    crowd = Crowd(url, kind, int(count), group)
     crowd.work(sys.stdin)
     print(json.dumps({"done": crowd.done, "failed": dict(crowd.failed)}), flush=True)
 

@@ -120,6 +120,10 @@ class Fleet:
         gateway.kill()
         self._sees(gateway, "DOWN")
 
+    def waiting(self, group):
+        """How many statements wait at the replicas that serve, each counted by one of them."""
+        return self.told("xtrinode_gateway_inflight_queries", f'routing_group="{group}",state="RESUMING"')
+
     def told(self, name, label=""):
         """The sum of a metric over the replicas that serve."""
         return sum(gateway.samples(name, label) for gateway in self.serving)
