@@ -16,6 +16,7 @@ pub(crate) mod page;
 pub(crate) mod pair;
 pub(crate) mod raw;
 pub(crate) mod secure;
+pub(crate) mod server;
 pub(crate) mod sleeper;
 pub(crate) mod stage;
 pub(crate) mod trino;

@@ -205,7 +205,10 @@ def drivers(row, built):
 
 def store(row, servers):
     """The shared store on real servers, which the tests start and stop by themselves."""
-    cargo(row, servers.result(), ["--package", "sluice", "--test", "it", "store::peers::"])
+    found = servers.result()
+    cargo(row, found, ["--package", "sluice", "--test", "it", "store::peers::"])
+    # What gateways that share a store do in memory, they do over a real one.
+    cargo(row, {"SLUICE_TEST_FLEET": found["SLUICE_TEST_REDIS"]}, ["--package", "sluice", "--test", "it", "replicas::"])
     ran(row)
 
 

@@ -1,4 +1,6 @@
 //! Several gateways of this process that share one store, and clients that go from one to the other.
+//!
+//! The store is in memory, or a Redis of the fleet's own where `SLUICE_TEST_FLEET` names the program.
 
 use std::sync::{
     Arc,
@@ -13,21 +15,53 @@ use sluice::store::{Change, Claim, Fault, Key, Kind, Memory, Pending, Store};
 
 use super::answer::Answer;
 use super::gateway::Gateway;
+use super::server::{Server, Used};
 use super::wait;
 
 /// Gateways before one store.
 pub(crate) struct Fleet {
     pub(crate) replicas: Vec<Gateway>,
     pub(crate) ways: Vec<Arc<Way>>,
-    store: Arc<Memory>,
+    store: Shared,
     yaml: String,
+}
+
+/// What they share.
+enum Shared {
+    Memory(Arc<Memory>),
+    Redis(Server),
+}
+
+impl Shared {
+    async fn start() -> Self {
+        match std::env::var_os("SLUICE_TEST_FLEET") {
+            Some(program) => Self::Redis(Server::start(program.as_ref(), &[]).await),
+            None => Self::Memory(Arc::default()),
+        }
+    }
+
+    /// A way to it for one more gateway.
+    fn way(&self, cut: bool) -> Way {
+        let cut = AtomicBool::new(cut);
+        match self {
+            Self::Memory(memory) => {
+                Way { store: Arc::clone(memory) as Arc<dyn Store>, cut, _used: None }
+            }
+            Self::Redis(server) => {
+                let used = Used::by(&format!("url: '{}'", server.url()));
+                Way { store: Arc::clone(&used.store) as Arc<dyn Store>, cut, _used: Some(used) }
+            }
+        }
+    }
 }
 
 /// One gateway's way to the store, which can be cut: to the others the gateway is lost then.
 #[derive(Debug)]
 pub(crate) struct Way {
-    store: Arc<Memory>,
+    store: Arc<dyn Store>,
     cut: AtomicBool,
+    /// Keeps the connection of a real one.
+    _used: Option<Used>,
 }
 
 impl Way {
@@ -38,12 +72,12 @@ impl Way {
     /// The memory store acts when it is called, so it is called only where the way is open.
     fn pass<'a, T: Send + 'a>(
         &'a self,
-        call: impl FnOnce(&'a Memory) -> Pending<'a, T>,
+        call: impl FnOnce(&'a dyn Store) -> Pending<'a, T>,
     ) -> Pending<'a, T> {
         if self.cut.load(Ordering::SeqCst) {
             return Box::pin(async { Err(Fault::Unavailable) });
         }
-        call(&self.store)
+        call(&*self.store)
     }
 }
 
@@ -53,7 +87,7 @@ impl Fleet {
         let mut fleet = Self {
             replicas: Vec::new(),
             ways: Vec::new(),
-            store: Arc::default(),
+            store: Shared::start().await,
             yaml: yaml.to_owned(),
         };
         for _ in 0..replicas {
@@ -73,7 +107,7 @@ impl Fleet {
     }
 
     async fn joins(&mut self, cut_off: bool) {
-        let way = Arc::new(Way { store: Arc::clone(&self.store), cut: AtomicBool::new(cut_off) });
+        let way = Arc::new(self.store.way(cut_off));
         let gateway = Gateway::sharing(&self.yaml, Arc::clone(&way) as Arc<dyn Store>).await;
         self.replicas.push(gateway);
         self.ways.push(way);

@@ -17,6 +17,5 @@ mod fleets;
 mod gateways;
 mod kinds;
 mod lost;
-mod server;
 mod slow;
 mod spoilt;

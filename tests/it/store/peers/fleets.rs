@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use sluice::store::{Fault, Key, Kind};
 
-use super::server::{Server, Used, another_port};
+use crate::harness::server::{Server, Used, another_port};
 use crate::{harness::wait, store::contract};
 
 const LIFE: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::server::Server;
+use crate::harness::server::Server;
 use crate::{
     harness::{gateway::groups, trino::trino, wait},
     store::{Ground, marks},

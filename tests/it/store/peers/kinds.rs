@@ -4,7 +4,7 @@ use std::{fs, path::Path, time::Duration};
 
 use sluice::store::{Fault, Key, Kind};
 
-use super::server::{Server, Used, another_port};
+use crate::harness::server::{Server, Used, another_port};
 use crate::{harness::authority::Authority, store::contract};
 
 #[tokio::test]

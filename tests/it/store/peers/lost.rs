@@ -5,7 +5,7 @@ use std::time::Duration;
 use sluice::store::{Change, Fault, Key, Kind};
 use tokio::time::Instant;
 
-use super::server::{Server, Used};
+use crate::harness::server::{Server, Used};
 use crate::harness::{
     chaos::{Chaos, Weather},
     wait,

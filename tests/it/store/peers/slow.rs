@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::server::{Server, Used};
+use crate::harness::server::{Server, Used};
 use crate::harness::wait;
 
 const LIFE: Duration = Duration::from_secs(60);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sluice::store::{Claim, Key, Kind};
 
-use super::server::{Server, Used};
+use crate::harness::server::{Server, Used};
 
 const LIFE: Duration = Duration::from_secs(60);
 

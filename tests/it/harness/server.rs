@@ -1,4 +1,4 @@
-//! A server as a process of its own: on a free port, in a folder of its own, gone with its guard.
+//! A server of the store as a process of its own: on a free port, in a folder of its own, gone with its guard.
 
 use std::{net::TcpListener, path::Path, process::Stdio, sync::Arc, time::Duration};
 
@@ -11,23 +11,23 @@ use sluice::{
 use tokio::process::{Child, Command};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::harness::wait;
+use super::wait;
 
 /// A running server.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub(super) port: u16,
+    pub(crate) port: u16,
     folder: tempfile::TempDir,
 }
 
 impl Server {
     /// Started with these arguments besides the usual ones; ready when this returns.
-    pub(super) async fn start(program: &Path, more: &[&str]) -> Self {
+    pub(crate) async fn start(program: &Path, more: &[&str]) -> Self {
         Self::start_on(program, free_port(), more).await
     }
 
     /// The same on that port.
-    pub(super) async fn start_on(program: &Path, port: u16, more: &[&str]) -> Self {
+    pub(crate) async fn start_on(program: &Path, port: u16, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port_word = port.to_string();
         let usual =
@@ -38,7 +38,7 @@ impl Server {
     }
 
     /// A Sentinel that watches the server at `port`.
-    pub(super) async fn sentinel(program: &Path, watched: u16) -> Self {
+    pub(crate) async fn sentinel(program: &Path, watched: u16) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let file = folder.path().join("sentinel.conf");
         let text = format!(
@@ -68,12 +68,12 @@ impl Server {
         .await;
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// One question of the test's own.
-    pub(super) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut cmd = redis::cmd(words[0]);
         for word in &words[1..] {
             cmd.arg(word);
@@ -91,18 +91,18 @@ impl Server {
     }
 
     /// As SIGKILL does.
-    pub(super) async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
     /// Killed; another one comes on the same port, empty.
-    pub(super) async fn replace(mut self, program: &Path) -> Self {
+    pub(crate) async fn replace(mut self, program: &Path) -> Self {
         self.kill().await;
         Self::start_on(program, self.port, &[]).await
     }
 
     /// Its folder lives as long as it does.
-    pub(super) fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 }
@@ -112,21 +112,22 @@ fn free_port() -> u16 {
 }
 
 /// A port of its own for the talk between nodes of a cluster.
-pub(super) fn another_port() -> String {
+pub(crate) fn another_port() -> String {
     free_port().to_string()
 }
 
 /// A store as a gateway uses it.
-pub(super) struct Used {
-    pub(super) store: Arc<Redis>,
-    pub(super) shared: SharedStore,
+#[derive(Debug)]
+pub(crate) struct Used {
+    pub(crate) store: Arc<Redis>,
+    pub(crate) shared: SharedStore,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 impl Used {
     /// By the keys of `store.redis` but for `secretFile`.
-    pub(super) fn by(keys: &str) -> Self {
+    pub(crate) fn by(keys: &str) -> Self {
         let secret = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(secret.path(), "0a".repeat(32)).unwrap();
         let text = format!(
@@ -148,7 +149,7 @@ impl Used {
     }
 
     /// Ends its tasks, and shows that they end.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.stop.cancel();
         self.tasks.close();
         let ended = tokio::time::timeout(Duration::from_secs(5), self.tasks.wait());
