@@ -29,13 +29,13 @@ pub(crate) struct Fleet {
 /// What they share.
 enum Shared {
     Memory(Arc<Memory>),
-    Redis(Server),
+    Redis(Box<Server>),
 }
 
 impl Shared {
     async fn start() -> Self {
         match std::env::var_os("SLUICE_TEST_FLEET") {
-            Some(program) => Self::Redis(Server::start(program.as_ref(), &[]).await),
+            Some(program) => Self::Redis(Box::new(Server::start(program.as_ref(), &[]).await)),
             None => Self::Memory(Arc::default()),
         }
     }
