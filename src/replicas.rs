@@ -17,7 +17,10 @@ use sluice_routing::GroupName;
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    queries::{Ledger, ledger::Demand},
+    queries::{
+        Ledger,
+        ledger::{Demand, Lasting},
+    },
     snapshot,
     store::{Scope, SharedStore},
 };
@@ -201,7 +204,10 @@ fn count(moves: &mut Moves, with: Incarnation, group: &GroupName, is_waiting: bo
 
 /// What this replica has of a group.
 fn share(ledger: &Ledger, group: &GroupName, now: Instant) -> Share {
-    let (demand, lasting) = (ledger.demand(group, now), ledger.lasting(group, now));
+    share_of(ledger.demand(group, now), ledger.lasting(group, now))
+}
+
+fn share_of(demand: Demand, lasting: Lasting) -> Share {
     let millis = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
     Share {
         resuming: demand.resuming,

@@ -12,7 +12,7 @@ use super::{
     Mates, Replicas,
     fleet::KEPT_FOR,
     report::{Moves, Report},
-    share,
+    share_of,
 };
 use crate::{
     lifecycle::Lifecycle,
@@ -94,13 +94,15 @@ impl Around {
     fn report(&self, mates: &Mates, leaving: bool) -> Report {
         // Before anything is counted: what comes from now on is surely in the next report.
         mates.sequence.fetch_add(1, Ordering::SeqCst);
-        let (snapshot, now) = (self.current.load(), Instant::now());
-        let of_group = |group: &Arc<crate::snapshot::Group>| {
-            (group.name.as_str().into(), share(&self.replicas.ledger, &group.name, now))
-        };
+        let (snapshot, now, ledger) = (self.current.load(), Instant::now(), &self.replicas.ledger);
+        let demands = ledger.demands(now);
+        let shares = snapshot.groups.iter().map(|group| {
+            let demand = demands.get(&group.name).copied().unwrap_or_default();
+            (group.name.as_str().into(), share_of(demand, ledger.lasting(&group.name, now)))
+        });
         let mut standing = mates.standing();
         standing.promote();
-        standing.report(mates, snapshot.groups.iter().map(of_group), leaving)
+        standing.report(mates, shares, leaving)
     }
 
     /// Takes in what the others said, and tells who listens if their demand is another one.

@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use ahash::AHashMap;
 use sluice_routing::GroupName;
 use tokio::time::Instant;
 
@@ -109,6 +110,27 @@ impl Ledger {
             self.pad(&mut numbers, &side, now);
         }
         numbers
+    }
+
+    /// The numbers of all groups that have any, by one walk over the living queries.
+    pub fn demands(&self, now: Instant) -> AHashMap<GroupName, Demand> {
+        let now = self.since_beginning(now);
+        let mut all: AHashMap<GroupName, Demand> = AHashMap::new();
+        for side in &self.sides {
+            all.insert(side.key().clone(), Demand::default());
+        }
+        for lease in &self.leases {
+            match all.get_mut(&lease.group) {
+                Some(numbers) => self.add(numbers, &lease, now),
+                None => self.add(all.entry(lease.group.clone()).or_default(), &lease, now),
+            }
+        }
+        for (group, numbers) in &mut all {
+            if let Some(side) = self.sides.get(group).map(|side| Arc::clone(&side)) {
+                self.pad(numbers, &side, now);
+            }
+        }
+        all
     }
 
     /// What lasts of a group beside its living queries.

@@ -57,6 +57,26 @@ fn peers_x5_counts_read_under_load_are_never_below_the_truth() {
     });
 }
 
+#[tokio::test(start_paused = true)]
+async fn all_groups_at_once_are_told_as_each_one_is() {
+    let ledger = Arc::new(Ledger::default());
+    let names = ["etl", "idle", "refused", "lingers", "unheard"].map(group);
+    let [etl, _, refused, lingers, unheard] = &names;
+    let leases: Vec<Lease> = (0..3).map(|_| ledger.open(etl)).collect();
+    leases[0].set_state(State::Running);
+    leases[1].set_state(State::Queued);
+    ledger.unmet(refused, Instant::now());
+    drop(ledger.open(lingers));
+    let now = Instant::now();
+    let all = ledger.demands(now);
+    for name in &names {
+        let told = all.get(name).copied().unwrap_or_default();
+        assert_eq!(told, ledger.demand(name, now), "{name}");
+    }
+    assert_eq!((all[etl].in_flight, all[refused].demand, all[lingers].demand), (3, 1, 1));
+    assert!(!all.contains_key(unheard));
+}
+
 async fn seconds(seconds: u64) {
     tokio::time::advance(Duration::from_secs(seconds)).await;
 }
