@@ -7,7 +7,7 @@
     suite.py keda            KEDA's own scaler clients and operator; the gateway must be built
 
 Exit status 0 means that nothing failed. What a machine lacks is said in one line and counts as skipped; with CI=true
-it counts as failed. The peers are fetched while the Rust tests compile and run; after these, rows run two at a time.
+it counts as failed. The peers are fetched while the Rust tests compile and run.
 """
 
 import os
@@ -103,24 +103,19 @@ def everything():
         servers = pool.submit(stores.environment)
         # Against a real Trino, a real Kubernetes and real stores these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::", "--skip", "store::peers::"]
-        rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped], live=True)))
-        # Two at a time: what they do is waiting for peers to start, for half of the time.
-        lanes = [
-            [lambda version=version, installed=installed: trino(version, installed, python) for version, installed in fetched.items()],
-            [
-                lambda: [measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built))],
-                lambda: [measured(f"KEDA {kedacore.VERSION}", lambda row: keda(row, scaler, reader))],
-                lambda: [measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader))],
-                lambda: [folder("passwords, tokens, OAuth2", python, "auth")],
-                lambda: [folder("Trino's web UI in Chromium", browser, "ui")],
-                lambda: [measured("store, Redis, Sentinel, Cluster, Valkey", lambda row: store(row, servers))],
-                lambda: [folder("three replicas behind HAProxy", python, "replicas")],
-                lambda: [folder("deploy, as files", checker, "deploy")],
-            ],
-        ]
-        running = [pool.submit(lambda lane=lane: [row for step in lane for row in step()]) for lane in lanes]
-        rows.extend(row for lane in running for row in lane.result())
-        # Alone: it takes both cores by itself. All situations: `make test-clients`.
+        rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
+        # One after the other: a port that a coordinator was promised would else be taken by somebody beside it.
+        for version, installed in fetched.items():
+            rows.extend(trino(version, installed, python))
+        rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
+        rows.append(measured(f"KEDA {kedacore.VERSION}", lambda row: keda(row, scaler, reader)))
+        rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
+        rows.append(folder("passwords, tokens, OAuth2", python, "auth"))
+        rows.append(folder("Trino's web UI in Chromium", browser, "ui"))
+        rows.append(measured("store, Redis, Sentinel, Cluster, Valkey", lambda row: store(row, servers)))
+        rows.append(folder("three replicas behind HAProxy", python, "replicas"))
+        rows.append(folder("deploy, as files", checker, "deploy"))
+        # All situations: `make test-clients`.
         rows.extend(every_client(python, "-m", "fast"))
     return rows
 
@@ -151,10 +146,10 @@ def measured(name, run):
     return row
 
 
-def cargo(row, environment, filters, live=False):
+def cargo(row, environment, filters):
     """Runs `cargo test` and adds up its closing lines."""
     command = [*CARGO_TEST, *filters]
-    status, text = shown(row, " ".join(command), command, REPOSITORY, {**os.environ, **environment}, live)
+    status, text = shown(row, " ".join(command), command, REPOSITORY, {**os.environ, **environment})
     for found in CARGO_LINE.finditer(text):
         row.passed, row.failed, row.skipped = (
             before + int(now) for before, now in zip((row.passed, row.failed, row.skipped), found.groups())
@@ -164,24 +159,17 @@ def cargo(row, environment, filters, live=False):
         row.notes.append("cargo test failed")
 
 
-def shown(row, words, command, folder, environment, live=False):
-    """Runs a command; its exit status and what it printed, which is shown line by line if it runs alone, else at its end."""
-    print(f"\n== {row.name}: {words}" + ("" if live else " (begun)"), flush=True)
+def shown(row, words, command, folder, environment):
+    """Runs a command and shows what it prints; its exit status and all of that."""
+    print(f"\n== {row.name}: {words}", flush=True)
     begun = subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=None if live else subprocess.STDOUT,
-        text=True, errors="replace",
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
     )
     lines = []
     for line in begun.stdout:
         lines.append(line)
-        if live:
-            print(line, end="", flush=True)
-    status, text = begun.wait(), "".join(lines)
-    if not live:
-        # In one piece, so that no two rows mix.
-        sys.stdout.write(f"\n== {row.name}:\n{text}")
-        sys.stdout.flush()
-    return status, text
+        print(line, end="", flush=True)
+    return begun.wait(), "".join(lines)
 
 
 def conformance(row, version, installed):
@@ -244,7 +232,7 @@ def every_client(python, *options):
         name = found.get("value") if found is not None else case.get("classname").rsplit(".", 1)[-1].removeprefix("test_").replace("_", " ")
         return rows.setdefault(name, Row(f"clients, {name}"))
 
-    total = measured("clients", lambda row: pytest(row, python.result(), HERE / "clients", list(options), row_of, live=True))
+    total = measured("clients", lambda row: pytest(row, python.result(), HERE / "clients", list(options), row_of))
     return [*rows.values(), *([total] if total.notes else [])]
 
 
@@ -262,12 +250,12 @@ def keda(row, built, reader):
     pytest(row, reader.result(), HERE / "keda", [], lambda _: row)
 
 
-def pytest(row, python, folder, options, row_of, live=False):
+def pytest(row, python, folder, options, row_of):
     """Runs pytest on a folder and counts each case in its row."""
     with tempfile.TemporaryDirectory() as reports:
         report = Path(reports) / "report.xml"
         command = [str(word) for word in (python, "-m", "pytest", "-q", *options, f"--junit-xml={report}", folder)]
-        status, _ = shown(row, f"pytest {' '.join(command[4:])}", command, folder, None, live)
+        status, _ = shown(row, f"pytest {' '.join(command[4:])}", command, folder, None)
         if not report.exists():
             raise RuntimeError(f"pytest ended with status {status}")
         counted = [count_case(row_of(case), case) for case in xml.parse(report).iter("testcase")]
