@@ -33,7 +33,7 @@ use tower::{Service as _, ServiceExt as _};
 pub(crate) use self::answer::{AnswerBody, Broken};
 use self::{
     connecting::{Cause, Connecting},
-    line::{Answered, Home, Idle, Line, LineBody, asked},
+    line::{Answered, Home, Idle, LARGE_READ, Line, LineBody, MOST_HEADERS, asked},
 };
 use crate::{
     config::{
@@ -42,13 +42,6 @@ use crate::{
     },
     metrics::{Metrics, UpstreamError},
 };
-
-/// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
-const MOST_HEADERS: usize = 1024;
-
-/// The largest read; pages stream through it, so it bounds what a page costs, and the head of an answer. Larger ones
-/// are no faster, and every slow reader of a large page holds some of them.
-const BUFFER: usize = 128 * 1024;
 
 type Http = Client<Connecting, Body>;
 
@@ -158,7 +151,7 @@ impl Ways {
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(patience)
             .http1_max_headers(MOST_HEADERS)
-            .http1_max_buf_size(BUFFER)
+            .http1_max_buf_size(LARGE_READ)
             .retry_canceled_requests(true)
             .set_host(true)
             .build(connecting.clone());

@@ -115,18 +115,10 @@ impl Calls {
         let span = tracing::info_span!("call", backend = %wanted.call.backend);
         let cancel = self.cancel.child_token();
         self.calling.insert(seat, cancel.clone().drop_guard());
-        let leases = self.leases.clone().filter(|_| wanted.call.action == Action::Resume);
+        let leases = self.leases.clone();
         let call = async move {
             let answer = match driver {
-                Ok(driver) => {
-                    let (backend, deadline) =
-                        (wanted.call.backend.clone(), wanted.resume.call_timeout.get());
-                    let call = measured(&*driver, wanted.call, wanted.told, &metrics);
-                    match leases {
-                        Some(leases) => leases.once(&backend, deadline, call).await,
-                        None => call.await,
-                    }
-                }
+                Ok(driver) => called(&*driver, wanted, leases, &metrics).await,
                 Err(words) => Err(CallError::Permanent(words)),
             };
             // Fails only when the fold has ended, which is when the process does.
@@ -164,6 +156,27 @@ impl Calls {
         self.calling.remove(&seat);
         self.counting.remove(&seat);
     }
+}
+
+/// Over all replicas it is woken by one of them, and put to sleep by whoever sees that it is idle.
+async fn called(
+    driver: &dyn Driver,
+    wanted: Wanted,
+    leases: Option<Leases>,
+    metrics: &Metrics,
+) -> Result<Accepted, CallError> {
+    let (backend, action) = (wanted.call.backend.clone(), wanted.call.action);
+    let deadline = wanted.resume.call_timeout.get();
+    let call = measured(driver, wanted.call, wanted.told, metrics);
+    let Some(leases) = leases else { return call.await };
+    if action == Action::Resume {
+        return leases.once(&backend, deadline, call).await;
+    }
+    let answer = call.await;
+    if answer.is_ok() {
+        leases.forget(&backend).await;
+    }
+    answer
 }
 
 async fn measured(

@@ -40,7 +40,7 @@ impl Leases {
         deadline: Duration,
         call: impl Future<Output = Result<Accepted, CallError>>,
     ) -> Result<Accepted, CallError> {
-        let key = Key::new(Kind::Lease, format!("resume:{backend}"));
+        let key = key_of(backend);
         let claim = self.store.claim(key.clone(), &self.holder, deadline + MARGIN).await;
         if let Ok(Claim::Held(_)) = claim {
             tracing::debug!(event = "resume_elsewhere", %backend, "another replica wakes it");
@@ -54,4 +54,14 @@ impl Leases {
         };
         answer
     }
+
+    /// It was put to sleep, by whichever replica: who wakes it next must call, whoever called before.
+    pub(crate) async fn forget(&self, backend: &BackendName) {
+        // Lost or not, it sleeps; the lease ends by itself.
+        let _ = self.store.remove(key_of(backend)).await;
+    }
+}
+
+fn key_of(backend: &BackendName) -> Key {
+    Key::new(Kind::Lease, format!("resume:{backend}"))
 }

@@ -148,6 +148,8 @@ pub(crate) struct Wake {
     not_before: Option<Instant>,
     /// Resumes in a row that failed.
     failures: u32,
+    /// Something answered the last probe.
+    answers: bool,
     /// It was just suspended: what answers until then is the process that leaves.
     leaving: Option<Instant>,
     acts: Vec<Act>,
@@ -163,6 +165,7 @@ impl Default for Wake {
             tries: 0,
             not_before: None,
             failures: 0,
+            answers: false,
             leaving: None,
             acts: Vec::new(),
         }

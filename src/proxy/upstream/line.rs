@@ -30,7 +30,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 pub(super) use self::{
     asked::asked,
     body::LineBody,
-    head::Answered,
+    head::{Answered, MOST_HEADERS},
     idle::{Home, Idle},
 };
 use super::wire::Wire;
@@ -40,7 +40,7 @@ const SMALL_READ: usize = 8 * 1024;
 
 /// The largest read; pages stream through it, so it bounds what a page costs. Larger ones are no faster, and every slow
 /// reader of a large page holds some of them.
-const LARGE_READ: usize = 128 * 1024;
+pub(super) const LARGE_READ: usize = 128 * 1024;
 
 /// What is not worth a system call of its own.
 const LEAST_READ: usize = 1024;

@@ -1,12 +1,10 @@
 """HAProxy in front of the gateway: it ends TLS, and says so in X-Forwarded-*."""
 
-import shutil
 import tempfile
 from pathlib import Path
 
+import haproxy
 import wire
-from cache import Missing
-from debian import SEARCHED, install
 from process import Process, on_free_ports
 
 # A poll may be held for a while; no test waits for this limit.
@@ -27,19 +25,11 @@ backend gateway
 """
 
 
-def program():
-    """The path of HAProxy, installed where it is missing."""
-    found = shutil.which("haproxy", path=SEARCHED) or (install("haproxy") and shutil.which("haproxy", path=SEARCHED))
-    if not found:
-        raise Missing("HAProxy is missing (Debian: haproxy): install it")
-    return found
-
-
 class Front:
     """A running HAProxy; `port` speaks TLS."""
 
     def __init__(self, realm, gateway):
-        self._program = program()
+        self._program = haproxy.program()
         self._realm, self._gateway = realm, gateway
         self._folder = Path(tempfile.mkdtemp(prefix="front-"))
         self._process = None

@@ -1,12 +1,10 @@
 """The gateway is rolled in mid-use: a second process is ready behind the load balancer before the first is told to leave."""
 
-import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import debian
-from cache import Missing
+import haproxy
 from gateway import Gateway
 from process import Process, answers, on_free_ports
 from situations import SETTINGS, Scene, Situation
@@ -58,11 +56,7 @@ class Rolled(Situation):
 @contextmanager
 def balancer(first, second):
     """HAProxy before two gateways; yields its URL."""
-    program = shutil.which("haproxy", path=debian.SEARCHED)
-    if not program and debian.install("haproxy"):
-        program = shutil.which("haproxy", path=debian.SEARCHED)
-    if not program:
-        raise Missing("rolling the gateway needs a load balancer (Debian: haproxy): install it")
+    program = haproxy.program()
     with tempfile.TemporaryDirectory() as folder:
         process, url = on_free_ports(1, lambda port: begin(program, Path(folder), port, first, second))
         try:

@@ -82,7 +82,10 @@ def test_coldstart_who_shows_nothing(scaler, gateway, papers):
     """Without a certificate KEDA is served only where none is wanted."""
     client = scaler(caCert=(papers / "ca.crt").read_text())
     if gateway.wants_papers:
-        assert "certificate" in outcome(lambda: client.ask("s0-any")) or "connection" in outcome(lambda: client.ask("s0-any"))
+        # In TLS 1.3 the client's handshake ends before the gateway looks at certificates: KEDA reads the alert, a reset or
+        # a broken pipe, whichever comes first. What it must not get is an answer, or a 0.
+        for _ in range(3):
+            assert outcome(lambda: client.ask("s0-any")).startswith("rpc error: code = Unavailable")
         assert client.specs() == {}
     else:
         assert client.ask() == ([0.0], False)

@@ -2,14 +2,12 @@
 
 import csv
 import io
-import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import debian
+import haproxy
 import wire
-from cache import Missing
 from gateway import Gateway
 from process import Process, answers, on_free_ports
 
@@ -60,7 +58,7 @@ class Fleet:
             for gateway in self.serving:
                 closing.enter_context(gateway)
             self._folder = Path(closing.enter_context(tempfile.TemporaryDirectory()))
-            process = self._balance(haproxy())
+            process = self._balance(haproxy.program())
             closing.callback(process.kill)
             for gateway in self.serving:
                 self._sees(gateway, "UP", process)
@@ -132,13 +130,3 @@ class Fleet:
 def name_of(gateway):
     """What the balancer calls it."""
     return f"replica-{gateway.port}"
-
-
-def haproxy():
-    """The balancer's program."""
-    program = shutil.which("haproxy", path=debian.SEARCHED)
-    if not program and debian.install("haproxy"):
-        program = shutil.which("haproxy", path=debian.SEARCHED)
-    if not program:
-        raise Missing("several replicas need a load balancer (Debian: haproxy): install it")
-    return program

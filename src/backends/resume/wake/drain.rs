@@ -210,7 +210,8 @@ impl Wake {
         let (held, tries) = (drain.held, drain.tries);
         match answer {
             Ok(_) => {
-                self.leaving = Some(now + LEAVING);
+                // Where nothing answered, no process is there to leave, and the next one to answer is a new one.
+                self.leaving = self.answers.then_some(now + LEAVING);
                 self.acts.push(Act::Suspended);
                 self.forgive();
                 self.state = if held { State::HeldDown } else { State::Asleep };

@@ -11,6 +11,7 @@ use crate::{
 impl Wake {
     /// A probe has ended.
     pub(crate) fn probed(&mut self, look: Look, around: Around, terms: Terms, now: Instant) {
+        self.answers = look.sign != Sign::Failed;
         if !self.believes(look, now) {
             return;
         }

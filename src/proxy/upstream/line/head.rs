@@ -15,7 +15,7 @@ use httparse::{Header, ParserConfig, Response, Status};
 use super::{Broken, chunks::Chunks};
 
 /// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
-const MOST_HEADERS: usize = 1024;
+pub(in super::super) const MOST_HEADERS: usize = 1024;
 
 /// The head of an answer.
 #[derive(Debug)]

@@ -62,6 +62,22 @@ fn peers_x21_what_was_just_suspended_wakes_at_once() {
 }
 
 #[test]
+fn what_wakes_after_a_suspend_of_a_sleeper_is_believed_at_once() {
+    let mut stage = Stage::asleep();
+    stage.around.demand = false;
+    stage.wake.hold(stage.now);
+    stage.pass(1);
+    stage.wake.counted(Err("nothing listens".to_owned()), stage.around, stage.now);
+    stage.answer(accepted());
+    assert_eq!(stage.wake.shown(), WakeState::HeldDown);
+    stage.wake.free(Verdict::Down, stage.now);
+    stage.around.demand = true;
+    stage.want();
+    stage.probed(READY);
+    assert_eq!(stage.wake.shown(), WakeState::Ready, "no process was there to leave");
+}
+
+#[test]
 fn a_suspend_without_effect_does_not_lose_the_backend() {
     let mut stage = suspended();
     stage.answer(accepted());
