@@ -18,7 +18,7 @@ use axum::body::Body;
 use bytes::Bytes;
 use http::Method;
 use http_body::{Body as _, Frame, SizeHint};
-use sluice_routing::BackendName;
+use sluice_routing::{BackendName, QueryId};
 use tokio::time::Instant;
 
 use crate::{
@@ -60,6 +60,8 @@ pub(crate) struct Exchange {
     pub(crate) base: ClientBase,
     /// The backend whose marker was in the path.
     pub(crate) marker: Option<BackendName>,
+    /// The query that the path names.
+    pub(crate) asked: Option<QueryId>,
     /// The client itself, behind trusted proxies.
     pub(crate) client: IpAddr,
     /// Kept or made; goes to the backend and back to the client.

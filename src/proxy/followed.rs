@@ -13,7 +13,7 @@ use http::{
     uri::PathAndQuery,
 };
 use http_body_util::{BodyExt, Limited};
-use sluice_routing::{BackendName, QueryId, query_id_of};
+use sluice_routing::{BackendName, QueryId};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
@@ -100,7 +100,7 @@ pub(crate) async fn statement(
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
         return answers::wrong_method();
     }
-    match waits(&core, &request).filter(|_| kind == Kind::Queued) {
+    match waits(&core, &exchange).filter(|_| kind == Kind::Queued) {
         Some(id) => match Box::pin(waiting::poll::statement(&core, &exchange, id, request)).await {
             waiting::poll::Found::Answer(answer) => answer,
             waiting::poll::Found::Became(request) => follow(core, exchange, request, kind).await,
@@ -110,8 +110,8 @@ pub(crate) async fn statement(
 }
 
 /// The id of ours that a request names, as long as it leads to no real query.
-fn waits(core: &Core, request: &Request<Body>) -> Option<QueryId> {
-    let id = query_id_of(request.uri().path(), request.uri().query())?;
+fn waits(core: &Core, exchange: &Exchange) -> Option<QueryId> {
+    let id = exchange.asked?;
     (is_ours(id) && core.shared.table.present_id(id) == id).then_some(id)
 }
 
@@ -123,7 +123,7 @@ pub(crate) async fn query(
 ) -> Response {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     exchange.account.operation(if changes { Operation::QueryKill } else { Operation::QueryInfo });
-    match waits(&core, &request) {
+    match waits(&core, &exchange) {
         Some(id) if !met::became(&core, &exchange, id).await => {
             waiting::poll::query(&core, &exchange, id, request).await
         }
@@ -137,7 +137,7 @@ async fn follow(
     request: Request<Body>,
     kind: Kind,
 ) -> Response {
-    let Some(asked) = query_id_of(request.uri().path(), request.uri().query()) else {
+    let Some(asked) = exchange.asked else {
         core.shared.metrics.route_lookup(Lookup::Miss);
         return answers::not_found();
     };

@@ -1,6 +1,13 @@
 //! All routes of the data port on one page, and what happens to a request before its path is looked at.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use axum::{
     Extension, Router,
@@ -10,7 +17,8 @@ use axum::{
     routing::{any, get},
 };
 use http::{HeaderMap, Method, Request, StatusCode, Uri, uri::PathAndQuery};
-use tower_http::catch_panic::CatchPanicLayer;
+use sluice_routing::query_id_of;
+use tower::Service as _;
 
 use crate::{
     metrics::{ErrorKind, Operation},
@@ -31,12 +39,52 @@ use crate::{
     },
 };
 
-/// The routes of one data thread. Everything that is not here is 404 in Trino's words.
+/// What follows a statement: most of what comes.
+const FOLLOWED: &str = "/v1/statement/";
+
+/// Answers a request. What follows a statement goes past the router, whose tree, parameters and boxes would cost as much
+/// as finding its owner.
+pub(crate) async fn answer(
+    core: &Arc<Core>,
+    mut routes: Router,
+    exchange: Arc<Exchange>,
+    mut request: Request<Body>,
+) -> Response {
+    if request.uri().path().starts_with(FOLLOWED) {
+        let followed = followed::statement(Arc::clone(core), exchange, request);
+        return unless_it_panics(core, Box::pin(followed)).await;
+    }
+    request.extensions_mut().insert(exchange);
+    let answered = async move {
+        match routes.call(request).await {
+            Ok(answer) => answer,
+            Err(never) => match never {},
+        }
+    };
+    unless_it_panics(core, Box::pin(answered)).await
+}
+
+/// A panic is a bug, but not the end of the other requests.
+async fn unless_it_panics(
+    core: &Core,
+    mut answer: Pin<Box<impl Future<Output = Response>>>,
+) -> Response {
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
+        Ok(poll) => poll,
+        Err(_) => {
+            core.shared.metrics.error(ErrorKind::Internal, Operation::Other);
+            tracing::error!(event = "panic", "a request panicked");
+            let words = "the gateway failed at this request";
+            Poll::Ready(answers::text(StatusCode::INTERNAL_SERVER_ERROR, words))
+        }
+    })
+    .await
+}
+
+/// The routes of one data thread, but for [`FOLLOWED`]. Everything that is not here is 404 in Trino's words.
 pub(crate) fn router(core: &Arc<Core>) -> Router {
-    let shared = Arc::clone(&core.shared);
     Router::new()
         .route("/v1/statement", any(new_statement))
-        .route("/v1/statement/{*rest}", any(followed_statement))
         .route("/v1/query", any(coordinator_wide))
         .route("/v1/query/{*rest}", any(followed_query))
         .route("/v1/spooled/{*rest}", any(spooled_segment))
@@ -56,12 +104,6 @@ pub(crate) fn router(core: &Arc<Core>) -> Router {
         .route("/v1/info/coordinator", get(|| async { answers::empty() }))
         .fallback(|| async { answers::no_such_path() })
         .method_not_allowed_fallback(|| async { answers::wrong_method() })
-        // A panic is a bug, but not the end of the other requests.
-        .layer(CatchPanicLayer::custom(move |_| {
-            shared.metrics.error(ErrorKind::Internal, Operation::Other);
-            tracing::error!(event = "panic", "a request panicked");
-            answers::text(StatusCode::INTERNAL_SERVER_ERROR, "the gateway failed at this request")
-        }))
         .with_state(Arc::clone(core))
 }
 
@@ -76,13 +118,6 @@ async fn new_statement(
         Method::HEAD => credential_check(core, exchange, request).await,
         _ => answers::wrong_method(),
     }
-}
-
-async fn followed_statement(
-    (State(core), Extension(exchange)): Context,
-    request: Request<Body>,
-) -> Response {
-    followed::statement(core, exchange, request).await
 }
 
 async fn followed_query(
@@ -189,8 +224,10 @@ pub(crate) fn open(
         let stripped = with_path(request.uri(), rest)?;
         *request.uri_mut() = stripped;
     }
+    let asked = query_id_of(request.uri().path(), request.uri().query());
+    let generates = config.telemetry.generate_when_absent;
     let Opened { trace, adds_trace, came_with_trace, spans } =
-        spans::open(core, config.telemetry.generate_when_absent, peer, request);
+        spans::open(core, generates, peer, asked, request);
     let headers = request.headers();
     Ok(Exchange {
         client: client_address(peer.ip(), headers, trusted),
@@ -204,6 +241,7 @@ pub(crate) fn open(
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),
         base,
         marker,
+        asked,
         snapshot,
     })
 }

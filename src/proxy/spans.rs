@@ -8,8 +8,8 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::body::Body;
-use http::{Request, Uri};
-use sluice_routing::{QueryId, query_id_of};
+use http::Request;
+use sluice_routing::QueryId;
 use tokio::time::Instant;
 
 use crate::{
@@ -56,12 +56,13 @@ pub(crate) fn open(
     core: &Core,
     generates: bool,
     peer: SocketAddr,
+    asked: Option<QueryId>,
     request: &Request<Body>,
 ) -> Opened {
     let headers = request.headers();
     let came_with_trace = headers.contains_key(TRACEPARENT);
     let traces = &core.shared.traces;
-    let continued = if came_with_trace { None } else { trace_of(core, request.uri()) };
+    let continued = asked.filter(|_| !came_with_trace).and_then(|asked| trace_of(core, asked));
     let parent = continued.or_else(|| TraceContext::read(headers));
     let adds_trace = !came_with_trace && (generates || continued.is_some());
     if !traces.is_on() || !(came_with_trace || adds_trace) {
@@ -76,7 +77,7 @@ pub(crate) fn open(
     }
     let trace = parent.map_or_else(|| traces.root(), |parent| parent.child());
     let spans = if trace.is_sampled() {
-        let link = linked(core, request.uri(), parent);
+        let link = asked.and_then(|asked| linked(core, asked, parent));
         Spans::Sampled(Box::new(Server::new(traces, parent, link, peer, request)))
     } else {
         Spans::Unsampled
@@ -85,22 +86,21 @@ pub(crate) fn open(
 }
 
 /// The trace of the POST that began the query which a path names: clients send it there only (peers L16).
-fn trace_of(core: &Core, uri: &Uri) -> Option<TraceContext> {
-    with_query(core, uri, |about| about.traceparent.as_ref().and_then(TraceContext::of_value))?
+fn trace_of(core: &Core, id: QueryId) -> Option<TraceContext> {
+    with_query(core, id, |about| about.traceparent.as_ref().and_then(TraceContext::of_value))?
 }
 
 /// The span of that query, for a poll that is not below it.
-fn linked(core: &Core, uri: &Uri, parent: Option<TraceContext>) -> Option<TraceContext> {
+fn linked(core: &Core, id: QueryId, parent: Option<TraceContext>) -> Option<TraceContext> {
     let of = |about: &About| match &about.span {
         Some(span) => Some(span.context()),
         None => about.traceparent.as_ref().and_then(TraceContext::of_value),
     };
-    with_query(core, uri, of)?.filter(|link| parent.is_none_or(|parent| parent != *link))
+    with_query(core, id, of)?.filter(|link| parent.is_none_or(|parent| parent != *link))
 }
 
-/// What is known of the query that a path names, whether it waits still or not.
-fn with_query<T>(core: &Core, uri: &Uri, look: impl FnOnce(&About) -> T) -> Option<T> {
-    let id = query_id_of(uri.path(), uri.query())?;
+/// What is known of a query, whether it waits still or not.
+fn with_query<T>(core: &Core, id: QueryId, look: impl FnOnce(&About) -> T) -> Option<T> {
     if !is_ours(id) {
         return Some(look(&core.shared.table.get(id)?.about));
     }

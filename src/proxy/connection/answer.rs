@@ -10,7 +10,6 @@ use http::{
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{sleep, timeout};
-use tower::Service as _;
 
 use super::Service;
 use crate::{
@@ -58,7 +57,7 @@ pub(super) async fn answer(
     stage: Arc<Stage>,
     request: Request<Incoming>,
 ) -> Response<Body> {
-    let Service { core, mut routes, client } = service;
+    let Service { core, routes, client } = service;
     stage.busy();
     if request.method() == Method::POST {
         first_words(&core).await;
@@ -76,11 +75,7 @@ pub(super) async fn answer(
             return answers::text(StatusCode::BAD_REQUEST, &why);
         }
     };
-    request.extensions_mut().insert(Arc::clone(&exchange));
-    let mut answer = match routes.call(request).await {
-        Ok(answer) => answer,
-        Err(never) => match never {},
-    };
+    let mut answer = routes::answer(&core, routes, Arc::clone(&exchange), request).await;
     if is_head {
         without_body(&mut answer);
     }
