@@ -37,7 +37,7 @@ const WRONG: [(&str, &str, &str); 33] = [
     ("cluster: ['redis://h', 'h']", ".cluster[1]", "no URL of a store"),
     ("cluster: ['redis://h/3']", ".cluster[0]", "a cluster has one database"),
     ("cluster: ['rediss://h', 'redis://h']", ".cluster[1]", "with TLS or without"),
-    ("cluster: 'redis://h'", ".cluster", "a text does not belong here"),
+    ("cluster: 'redis://h'", ".cluster", "text does not belong here"),
     ("sentinel: { urls: [], master: m }", ".sentinel.urls", "there is nobody to ask"),
     ("sentinel: { urls: ['redis://h', 'h'], master: m }", ".sentinel.urls[1]", "no URL of a store"),
     (

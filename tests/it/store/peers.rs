@@ -13,6 +13,7 @@ macro_rules! program_or_skip {
     };
 }
 
+mod figures;
 mod fleets;
 mod gateways;
 mod kinds;
