@@ -1,7 +1,7 @@
 //! Several replicas that act as one, through the store.
 //!
 //! In reading order: `report` is what each replica says of itself, `fleet` adds that up, `round` says and hears it
-//! every 200 ms; `record` says whose a query is, `elsewhere` are those that others count, `statements` are those that wait, `words` and `inbox` are what
+//! every 200 ms; `record` says whose a query is, `elsewhere` are those that others count, `statements` are those that wait, `ties` is what belongs to a backend without being a query, `words` and `inbox` are what
 //! replicas tell each other of them. With a store of its own a replica is alone: then nothing here runs, and what is asked is answered by its ledger.
 //! Nothing on a request's path waits for the store but what could not be answered without it.
 
@@ -32,6 +32,7 @@ mod record;
 mod report;
 pub mod round;
 mod statements;
+mod ties;
 mod words;
 
 pub use self::report::Incarnation;

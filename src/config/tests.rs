@@ -6,6 +6,7 @@ mod certificates;
 mod files;
 mod mistakes;
 mod right;
+mod store;
 mod telemetry;
 mod trust;
 mod waking;

@@ -31,7 +31,7 @@ use crate::{
         waiting,
         watch::{Subject, Watch},
     },
-    queries::{Ending, Query, is_ours},
+    queries::{Ending, Query, bindings::KEPT, is_ours},
     snapshot::Backend,
     trino::headers::{
         TRACEPARENT, X_PRESTO_QUERY_DATA_ENCODING, X_PRESTO_STARTED_TRANSACTION_ID,
@@ -408,6 +408,9 @@ async fn deliver(
     let begun = begun.iter().find_map(|name| parts.headers.get(name));
     if let Some(id) = begun.and_then(|id| id.to_str().ok()) {
         core.shared.bindings.bind(id, &backend.name);
+        if exchange.snapshot.has_several_backends() {
+            core.shared.replicas.tie(id, &backend.name, KEPT).await;
+        }
     }
     let spooled = is_spooled(&parts.headers);
     if spooled {

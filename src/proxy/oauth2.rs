@@ -25,6 +25,7 @@ use crate::{
         forward, one_way,
         ui::{self, cookies},
     },
+    queries::bindings::KEPT,
     snapshot::Backend,
     trino::{
         client_base::ClientBase,
@@ -47,6 +48,9 @@ pub(crate) async fn step(
 ) -> Response {
     exchange.account.operation(Operation::Oauth2);
     let clue = Clue::of(request.uri().path(), request.uri().query());
+    if clue.step == Step::Callback {
+        recall(&core.shared, &exchange, &clue).await;
+    }
     let backend = match place(&core.shared, &exchange, request.headers(), &clue) {
         Ok(backend) => backend,
         Err(refusal) => return *refusal,
@@ -62,7 +66,7 @@ pub(crate) async fn step(
     let mut answer = one_way::to(&core, &exchange, &backend, request).await;
     let here = here(&exchange, &backend);
     forward::correct(answer.headers_mut(), &LOCATION, &here);
-    come_back(&core.shared, &exchange, &backend, answer.headers_mut());
+    come_back(&core.shared, &exchange, &backend, answer.headers_mut()).await;
     if is_poll && !answer.headers().contains_key(CONTENT_ENCODING) {
         answer.headers_mut().remove(CONTENT_LENGTH);
         return answer.map(|body| Body::new(poll::Answer::new(body, here)));
@@ -71,12 +75,31 @@ pub(crate) async fn step(
 }
 
 /// Sees to it that the browser's next step finds this coordinator.
-fn come_back(shared: &Shared, exchange: &Exchange, backend: &Backend, headers: &mut HeaderMap) {
+async fn come_back(
+    shared: &Shared,
+    exchange: &Exchange,
+    backend: &Backend,
+    headers: &mut HeaderMap,
+) {
     if exchange.snapshot.has_several_backends() {
-        login_begins(shared, backend, headers);
+        login_begins(shared, backend, headers).await;
         ui::lead_back(headers, exchange, &backend.name);
     } else if !exchange.base.prefix.is_empty() {
         cookies::outward(headers, None, &exchange.base);
+    }
+}
+
+/// Binds here the login that another replica has seen begin. Only the browser's way back needs it: every other step has
+/// the marker in its URI. Two logins at once have two nonces, and those do not tell whose `state` it is.
+async fn recall(shared: &Shared, exchange: &Exchange, clue: &Clue) {
+    let is_known = || clue.names.iter().any(|name| shared.challenged.owner(name).is_some());
+    let is_told = exchange.marker.is_some() || !exchange.snapshot.has_several_backends();
+    if is_told || is_known() {
+        return;
+    }
+    let names: Vec<&str> = clue.names.iter().map(String::as_str).collect();
+    if let Some((name, backend)) = shared.replicas.tied(&names).await {
+        shared.challenged.bind(name, &backend);
     }
 }
 
@@ -135,11 +158,12 @@ impl Shared {
     }
 }
 
-/// Binds the `state` of a browser's login to the coordinator that sends it to the identity provider.
-pub(crate) fn login_begins(shared: &Shared, backend: &Backend, headers: &HeaderMap) {
+/// Binds the `state` of a browser's login to the coordinator that sends it to the identity provider, for every replica.
+pub(crate) async fn login_begins(shared: &Shared, backend: &Backend, headers: &HeaderMap) {
     let location = headers.get(LOCATION).and_then(|value| value.to_str().ok());
     if let Some(name) = location.and_then(clue::name_in_redirect) {
         shared.challenged.bind(&name, &backend.name);
+        shared.replicas.tie(&name, &backend.name, KEPT).await;
     }
 }
 

@@ -194,6 +194,7 @@ async fn dispatch(
     body: Bytes,
     asked: &Asked,
 ) -> Response {
+    chosen::recall_transaction(&core, &exchange, asked).await;
     let chosen = match chosen::choose(&core, &exchange, &headers, asked) {
         Choice::Go(chosen) => chosen,
         Choice::Wait(group) if asked.may_wait_for(&group) => {

@@ -61,6 +61,8 @@ pub(crate) async fn page(
     if let Some(only) = only(&exchange) {
         return alone(&core, &exchange, &only, request).await;
     }
+    let unknown = unknown_assets(&core.shared, &exchange, &request);
+    recall_assets(&core.shared, &unknown).await;
     match way::decide(
         &visit(&exchange, &request),
         &Now { shared: &core.shared, exchange: &exchange },
@@ -174,6 +176,24 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
+/// The assets that may tell whose a request is, where nobody here has served them.
+fn unknown_assets(shared: &Shared, exchange: &Exchange, request: &Request<Body>) -> Vec<String> {
+    let visit = visit(exchange, request);
+    if visit.marker.is_some() || !shared.replicas.is_shared() {
+        return Vec::new();
+    }
+    let unknown = visit.assets().filter(|path| shared.assets.owner(path).is_none());
+    unknown.map(str::to_owned).collect()
+}
+
+/// Hears from the other replicas who served them.
+async fn recall_assets(shared: &Shared, unknown: &[String]) {
+    let paths: Vec<&str> = unknown.iter().map(String::as_str).collect();
+    if let Some((path, backend)) = shared.replicas.tied(&paths).await {
+        shared.assets.remember(path, &backend);
+    }
+}
+
 /// Who is where at the time of a request.
 struct Now<'a> {
     shared: &'a Shared,
@@ -216,10 +236,12 @@ async fn forward(
     let asset = (is_shared && assets::is_asset(path)).then(|| path.to_owned());
     cookies::inward(request.headers_mut(), name);
     let mut answer = one_way::to(core, exchange, backend, request).await;
-    if let Some(path) = asset.filter(|_| answer.status().is_success()) {
-        core.shared.assets.remember(&path, name);
+    if let Some(path) = asset.filter(|_| answer.status().is_success())
+        && core.shared.assets.remember(&path, name)
+    {
+        core.shared.replicas.tie(&path, name, assets::KEPT).await;
     }
-    oauth2::login_begins(&core.shared, backend, answer.headers());
+    oauth2::login_begins(&core.shared, backend, answer.headers()).await;
     lead_back(answer.headers_mut(), exchange, name);
     answer
 }

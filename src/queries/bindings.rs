@@ -17,7 +17,7 @@ const MOST: usize = 100_000;
 const SEARCH: Duration = Duration::from_secs(1);
 
 /// Trino ends an idle transaction after 5 minutes (`transaction.idle-timeout`) and an OAuth2 challenge after 15.
-const KEPT: Duration = Duration::from_secs(15 * 60);
+pub const KEPT: Duration = Duration::from_secs(15 * 60);
 
 /// Opaque names that are tied to a backend.
 #[derive(Debug, Default)]

@@ -21,11 +21,13 @@ pub enum Kind {
     Lease,
     /// What was learned, such as how long a backend takes to wake.
     Learned,
+    /// The backend of something that bears no query id, by a digest of its name.
+    Tie,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Query,
         Self::Waiting,
         Self::Alias,
@@ -34,6 +36,7 @@ impl Kind {
         Self::Mark,
         Self::Lease,
         Self::Learned,
+        Self::Tie,
     ];
 
     /// Its part of a key.
@@ -47,6 +50,7 @@ impl Kind {
             Self::Mark => "mark",
             Self::Lease => "lease",
             Self::Learned => "learned",
+            Self::Tie => "tie",
         }
     }
 

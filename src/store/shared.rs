@@ -236,10 +236,23 @@ impl SharedStore {
         Ok(members.await?.into_iter().filter_map(read).collect())
     }
 
+    /// One call, and as many operations as there are changes.
     async fn written(&self, changes: Vec<Change>) -> Result<(), Fault> {
-        let removes = changes.iter().all(|change| matches!(change, Change::Remove { .. }));
-        let operation = if removes { StoreOperation::Delete } else { StoreOperation::Write };
-        self.call(operation, move |store| Box::pin(async move { store.apply(changes).await })).await
+        let is_removal = |change: &&Change| matches!(change, Change::Remove { .. });
+        let deletes = changes.iter().filter(is_removal).count();
+        let writes = changes.len() - deletes;
+        let operation = if writes == 0 { StoreOperation::Delete } else { StoreOperation::Write };
+        let call = move |store: Arc<dyn Store>| -> Pending<'static, ()> {
+            Box::pin(async move { store.apply(changes).await })
+        };
+        let answer = self.call(operation, call).await;
+        let status = if answer.is_ok() { StoreStatus::Ok } else { StoreStatus::Error };
+        // The call was counted as one of its own kind.
+        let (writes, deletes) =
+            if writes == 0 { (0, deletes.saturating_sub(1)) } else { (writes - 1, deletes) };
+        (0..writes).for_each(|_| self.count(StoreOperation::Write, status));
+        (0..deletes).for_each(|_| self.count(StoreOperation::Delete, status));
+        answer
     }
 
     /// One call: none while the gate is shut, else with a deadline, on the control runtime.

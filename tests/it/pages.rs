@@ -26,6 +26,7 @@ use sluice::{
     app::{self, App},
     config::{Loaded, model::Config},
     snapshot::BackendState,
+    store::{Memory, Terms},
     telemetry::logs::Logs,
 };
 use tokio::net::TcpListener;
@@ -64,34 +65,34 @@ pub(crate) struct Fleet {
     pub(crate) url: String,
     client: Client,
     app: App,
-    _stop: DropGuard,
+    _stop: Arc<DropGuard>,
 }
 
 impl Fleet {
     /// Starts coordinators, each in a group of its own name and with these URIs, and a gateway before them.
     pub(crate) async fn start(trinos: Vec<Trino>, uris: &str) -> Self {
-        let stop = CancellationToken::new();
-        let mut groups = Vec::new();
-        for trino in trinos {
-            let name = trino.name;
-            let url = listen(trino, &stop).await;
-            let backend = json!({ "name": name, "url": url, "uris": uris });
-            groups.push(json!({ "name": name, "backends": [backend] }));
-        }
-        let any = json!({ "bind": "127.0.0.1:0" });
-        let config = json!({
-            "data": { "bind": "127.0.0.1:0", "trustedProxies": ["127.0.0.0/8"], "workers": 1 },
-            "metrics": any, "health": any, "admin": any,
-            "defaultRoutingGroup": groups[0]["name"],
-            "routingGroups": groups,
-        });
-        let config: Config = serde_json::from_value(config).unwrap();
-        let hash = "sha256:one".to_owned();
-        let loaded = Loaded { config, hash, warnings: Vec::new(), files: String::new() };
-        let app = app::start(loaded, None, Logs::detached()).await.unwrap();
+        let (config, stop) = coordinators(trinos, uris).await;
+        let app = app::start(loaded(config), None, Logs::detached()).await.unwrap();
+        Self::of(app, stop).await
+    }
+
+    /// The same with two gateways that share a store.
+    pub(crate) async fn start_two(trinos: Vec<Trino>, uris: &str) -> [Self; 2] {
+        let (config, stop) = coordinators(trinos, uris).await;
+        let store = Arc::new(Memory::default());
+        let one = async || {
+            let store = Arc::<Memory>::clone(&store);
+            let loaded = loaded(config.clone());
+            let app = app::start_with(loaded, None, Logs::detached(), store, Terms::FLEET).await;
+            Self::of(app.unwrap(), Arc::clone(&stop)).await
+        };
+        [one().await, one().await]
+    }
+
+    async fn of(app: App, stop: Arc<DropGuard>) -> Self {
         let client = Client::builder().no_proxy().redirect(Policy::none()).build().unwrap();
         let url = format!("http://{}", app.addresses.data);
-        let fleet = Self { url, client, app, _stop: stop.drop_guard() };
+        let fleet = Self { url, client, app, _stop: stop };
         fleet.ready().await;
         fleet
     }
@@ -167,6 +168,30 @@ impl Seen {
 /// A query id of that coordinator.
 pub(crate) fn query_of(name: &str) -> String {
     format!("20241030_150409_00000_{}", name.repeat(5))
+}
+
+/// They listen, and this is the configuration of a gateway before them.
+async fn coordinators(trinos: Vec<Trino>, uris: &str) -> (Config, Arc<DropGuard>) {
+    let stop = CancellationToken::new();
+    let mut groups = Vec::new();
+    for trino in trinos {
+        let name = trino.name;
+        let url = listen(trino, &stop).await;
+        let backend = json!({ "name": name, "url": url, "uris": uris });
+        groups.push(json!({ "name": name, "backends": [backend] }));
+    }
+    let any = json!({ "bind": "127.0.0.1:0" });
+    let config = json!({
+        "data": { "bind": "127.0.0.1:0", "trustedProxies": ["127.0.0.0/8"], "workers": 1 },
+        "metrics": any, "health": any, "admin": any,
+        "defaultRoutingGroup": groups[0]["name"],
+        "routingGroups": groups,
+    });
+    (serde_json::from_value(config).unwrap(), Arc::new(stop.drop_guard()))
+}
+
+fn loaded(config: Config) -> Loaded {
+    Loaded { config, hash: "sha256:one".to_owned(), warnings: Vec::new(), files: String::new() }
 }
 
 async fn listen(trino: Trino, stop: &CancellationToken) -> String {

@@ -2,8 +2,10 @@
 
 #![allow(non_snake_case, reason = "tests bear the ids of the facts")]
 
+mod anywhere;
 mod demand;
 mod owners;
+mod ties;
 mod waiting;
 
 /// A query that runs until somebody ends it.

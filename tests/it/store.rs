@@ -9,6 +9,7 @@
 use crate::harness::gateway::Gateway;
 
 mod contract;
+mod first;
 mod marks;
 mod peers;
 

@@ -22,7 +22,7 @@ use crate::{
         upstream::{AnswerBody, Failure},
         waiting,
     },
-    queries::story::cut,
+    queries::{bindings::KEPT, story::cut},
     snapshot::{Backend, Group, GroupLive, GroupWake},
 };
 
@@ -52,6 +52,21 @@ pub(crate) enum Choice {
     Nobody(Box<Response>),
     /// Nowhere: nothing claims it.
     Refused(Box<Response>),
+}
+
+/// Binds here the transaction that another replica has begun, and keeps one that goes on known to the others.
+pub(crate) async fn recall_transaction(core: &Core, exchange: &Exchange, asked: &Asked) {
+    let shared = &core.shared;
+    let shares = shared.replicas.is_shared() && exchange.snapshot.has_several_backends();
+    let Some(id) = asked.transaction.as_deref().filter(|_| shares) else { return };
+    let found = match shared.bindings.owner(id) {
+        None => shared.replicas.tied(&[id]).await.map(|(_, backend)| backend),
+        found => found,
+    };
+    if let Some(backend) = found {
+        shared.bindings.bind(id, &backend);
+        shared.replicas.renew_tie(id, &backend, KEPT);
+    }
 }
 
 /// Asks `decide`, or the transaction's binding.

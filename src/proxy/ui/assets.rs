@@ -3,7 +3,7 @@
 //! Names of assets carry a hash of their content, so of two coordinators that have one, either will do. Bounded: paths
 //! come from outside. Losing an entry costs one asset of a page, at worst.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use ahash::AHashMap;
 use sluice_routing::BackendName;
@@ -13,6 +13,9 @@ const MOST: usize = 512;
 
 /// Trino's are shorter than 100 bytes.
 const LONGEST_PATH: usize = 256;
+
+/// So long other replicas are told: a page that is open for longer has all that it asks for.
+pub(crate) const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What is remembered; asking and telling lock it for a look-up.
 #[derive(Debug, Default)]
@@ -30,18 +33,19 @@ pub(crate) fn is_asset(path: &str) -> bool {
 }
 
 impl Assets {
-    /// Takes notice that the backend has that asset.
-    pub(crate) fn remember(&self, path: &str, backend: &BackendName) {
+    /// Takes notice that the backend has that asset; whether that is news.
+    pub(crate) fn remember(&self, path: &str, backend: &BackendName) -> bool {
         if path.len() > LONGEST_PATH {
-            return;
+            return false;
         }
-        let Ok(mut recent) = self.0.lock() else { return };
+        let Ok(mut recent) = self.0.lock() else { return false };
         recent.turn += 1;
         let turn = recent.turn;
         if recent.served.len() >= MOST && !recent.served.contains_key(path) {
             recent.drop_oldest();
         }
-        recent.served.insert(path.to_owned(), (backend.clone(), turn));
+        let before = recent.served.insert(path.to_owned(), (backend.clone(), turn));
+        before.is_none_or(|(before, _)| before != *backend)
     }
 
     /// The backend that served that asset last.

@@ -8,6 +8,7 @@
 use http::Method;
 use sluice_routing::{BackendName, QueryId, query_id_of};
 
+use super::assets::is_asset;
 use crate::trino::{client_base::ClientBase, marker};
 
 /// What is known of a request to the web UI.
@@ -105,6 +106,15 @@ fn referred(visit: &Visit<'_>, places: &impl Places) -> Option<BackendName> {
 }
 
 impl Visit<'_> {
+    /// The paths of assets that may tell whose it is: first that of the asset which asks, then its own. None where the
+    /// page that asks bears a marker.
+    pub(crate) fn assets(&self) -> impl Iterator<Item = &str> {
+        let is_marked = self.referer.as_ref().is_some_and(|referer| referer.marker.is_some());
+        let paths =
+            self.referer.as_ref().map(|referer| referer.path).into_iter().chain([self.path]);
+        paths.filter(move |path| !is_marked && is_asset(path))
+    }
+
     fn is_read(&self) -> bool {
         matches!(*self.method, Method::GET | Method::HEAD)
     }

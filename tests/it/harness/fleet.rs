@@ -3,7 +3,7 @@
 //! The store is in memory, or a Redis of the fleet's own where `SLUICE_TEST_FLEET` names the program.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, Ordering},
 };
 use std::time::Duration;
@@ -42,14 +42,15 @@ impl Shared {
 
     /// A way to it for one more gateway.
     fn way(&self, cut: bool) -> Way {
-        let cut = AtomicBool::new(cut);
+        let (cut, lives) = (AtomicBool::new(cut), Mutex::default());
         match self {
             Self::Memory(memory) => {
-                Way { store: Arc::clone(memory) as Arc<dyn Store>, cut, _used: None }
+                Way { store: Arc::clone(memory) as Arc<dyn Store>, cut, lives, _used: None }
             }
             Self::Redis(server) => {
                 let used = Used::by(&format!("url: '{}'", server.url()));
-                Way { store: Arc::clone(&used.store) as Arc<dyn Store>, cut, _used: Some(used) }
+                let store = Arc::clone(&used.store) as Arc<dyn Store>;
+                Way { store, cut, lives, _used: Some(used) }
             }
         }
     }
@@ -60,6 +61,8 @@ impl Shared {
 pub(crate) struct Way {
     store: Arc<dyn Store>,
     cut: AtomicBool,
+    /// How long each value was to be kept.
+    lives: Mutex<Vec<(Kind, Duration)>>,
     /// Keeps the connection of a real one.
     _used: Option<Used>,
 }
@@ -67,6 +70,10 @@ pub(crate) struct Way {
 impl Way {
     pub(crate) fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::SeqCst);
+    }
+
+    fn keeps(&self, kind: Kind, life: Duration) {
+        self.lives.lock().unwrap().push((kind, life));
     }
 
     /// The memory store acts when it is called, so it is called only where the way is open.
@@ -121,6 +128,20 @@ impl Fleet {
         self
     }
 
+    /// How long the values of a kind were to be kept, by every write of one so far.
+    pub(crate) fn lives(&self, kind: Kind) -> Vec<Duration> {
+        let of = |way: &Arc<Way>| way.lives.lock().unwrap().clone();
+        let all = self.ways.iter().flat_map(of).filter(|(each, _)| *each == kind);
+        all.map(|(_, life)| life).collect()
+    }
+
+    /// How long a real server goes on keeping that value; the memory store does not tell.
+    pub(crate) async fn left(&self, key: &Key) -> Option<Duration> {
+        let Shared::Redis(server) = &self.store else { return None };
+        let left: i64 = server.ask(&["PTTL", &format!("sluice:{key}")]).await;
+        Some(Duration::from_millis(u64::try_from(left).expect("it is there, and not for ever")))
+    }
+
     /// The demand page of group `adhoc` at one replica.
     pub(crate) async fn demand(&self, at: usize) -> (u16, Value) {
         demand(&self.replicas[at]).await
@@ -169,11 +190,7 @@ pub(crate) struct Roaming {
 impl Roaming {
     pub(crate) fn of(answer: &Answer) -> Self {
         let page = answer.json().unwrap_or_else(|error| panic!("{error:?}: {}", answer.text()));
-        let next = page["nextUri"].as_str().map(|uri| {
-            let host = uri.find("://").expect("an absolute URI") + 3;
-            let path = uri[host..].find('/').expect("a path") + host;
-            uri[path..].to_owned()
-        });
+        let next = page["nextUri"].as_str().map(path_of);
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         Self { id: text(&page["id"]), state: text(&page["stats"]["state"]), next, page }
     }
@@ -208,6 +225,13 @@ impl Roaming {
     }
 }
 
+/// What stands behind scheme and host.
+pub(crate) fn path_of(uri: &str) -> String {
+    let host = uri.find("://").expect("an absolute URI") + 3;
+    let path = uri[host..].find('/').expect("a path") + host;
+    uri[path..].to_owned()
+}
+
 /// `/api/v1/routing-groups/adhoc/demand`.
 pub(crate) async fn demand(gateway: &Gateway) -> (u16, Value) {
     let (status, text) = gateway.health("/api/v1/routing-groups/adhoc/demand").await;
@@ -216,6 +240,11 @@ pub(crate) async fn demand(gateway: &Gateway) -> (u16, Value) {
 
 impl Store for Way {
     fn apply(&self, changes: Vec<Change>) -> Pending<'_, ()> {
+        for change in &changes {
+            if let Change::Put { key, life, .. } = change {
+                self.keeps(key.kind, *life);
+            }
+        }
         self.pass(move |store| store.apply(changes))
     }
 
@@ -238,6 +267,7 @@ impl Store for Way {
         value: Bytes,
         life: Duration,
     ) -> Pending<'a, bool> {
+        self.keeps(key.kind, life);
         self.pass(move |store| store.replace(key, expected, value, life))
     }
 

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, path::Path, process::Stdio, sync::Arc, time::Duration};
 
-use redis::{Cmd, FromRedisValue, aio::MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Cmd, FromRedisValue, aio::MultiplexedConnection};
 use sluice::{
     config,
     metrics::Metrics,
@@ -39,10 +39,15 @@ impl Server {
 
     /// A Sentinel that watches the server at `port`.
     pub(crate) async fn sentinel(program: &Path, watched: u16) -> Self {
+        Self::sentinel_with(program, watched, "").await
+    }
+
+    /// The same with more lines in its file.
+    pub(crate) async fn sentinel_with(program: &Path, watched: u16, more: &str) -> Self {
         let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
         let file = folder.path().join("sentinel.conf");
         let text = format!(
-            "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {watched} 2\n\
+            "port {port}\nbind 127.0.0.1\n{more}\nsentinel monitor main 127.0.0.1 {watched} 2\n\
              sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n"
         );
         std::fs::write(&file, text).unwrap();
@@ -87,12 +92,33 @@ impl Server {
     }
 
     async fn connection(&self) -> redis::RedisResult<MultiplexedConnection> {
-        redis::Client::open(self.url())?.get_multiplexed_async_connection().await
+        // The crate's own deadlines are too short for a machine that compiles.
+        let patient = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(wait::PATIENCE))
+            .set_response_timeout(Some(wait::PATIENCE));
+        let client = redis::Client::open(self.url())?;
+        client.get_multiplexed_async_connection_with_config(&patient).await
     }
 
     /// As SIGKILL does.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// As SIGSTOP does: its connections stay open, and nobody is answered.
+    pub(crate) async fn pause(&self) {
+        self.signal("STOP").await;
+    }
+
+    /// It goes on where it was.
+    pub(crate) async fn resume(&self) {
+        self.signal("CONT").await;
+    }
+
+    async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs");
+        let told = Command::new("sh").arg("-c").arg(format!("kill -{name} {id}")).status().await;
+        assert!(told.unwrap().success(), "{name}");
     }
 
     /// Killed; another one comes on the same port, empty.

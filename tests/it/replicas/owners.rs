@@ -55,6 +55,34 @@ async fn peers_X4_a_query_that_is_polled_elsewhere_counts_once() {
     fleet.end().await;
 }
 
+/// Whichever moment of its life a scrape meets.
+#[tokio::test]
+async fn obs_M11_one_query_over_two_replicas_sums_to_one() {
+    let (_trino, fleet) = pair().await;
+    assert_eq!(sum(&fleet).await, 0.0);
+    let mut query = fleet.post(0, ENDLESS).await;
+    assert_eq!(sum(&fleet).await, 1.0, "accepted");
+    for at in [1, 0, 1, 1] {
+        query.poll(&fleet.replicas[at]).await;
+        assert_eq!(sum(&fleet).await, 1.0, "polled at {at}");
+    }
+    query.until(&fleet.replicas[1], "RUNNING").await;
+    assert_eq!(sum(&fleet).await, 1.0, "running");
+    // Whoever polls it tells its owner.
+    wait::until_async("its state at its owner", async || {
+        assert_eq!(sum(&fleet).await, 1.0, "told");
+        gauge(&fleet.replicas[0], "adhoc", "RUNNING").await == 1.0
+    })
+    .await;
+    assert_eq!(query.ask(&fleet.replicas[1], Method::DELETE).await.status, 204);
+    wait::until_async("none", async || sum(&fleet).await == 0.0).await;
+    fleet.end().await;
+}
+
+async fn sum(fleet: &Fleet) -> f64 {
+    in_flight(fleet).await.iter().sum()
+}
+
 #[tokio::test]
 async fn peers_X4_a_query_that_ends_elsewhere_has_ended() {
     let (_trino, fleet) = pair().await;

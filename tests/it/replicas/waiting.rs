@@ -1,8 +1,9 @@
 //! A statement that waits does so in the whole fleet: any replica is asked for it, and one sends it, once.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
+use sluice::store::{Key, Kind};
 
 use super::ENDLESS;
 use crate::harness::{
@@ -33,11 +34,15 @@ struct Cold {
 
 impl Cold {
     async fn start(replicas: usize) -> Self {
+        Self::of(PLAN, replicas).await
+    }
+
+    async fn of(plan: Plan, replicas: usize) -> Self {
         let sleeper = Sleeper::new();
         let named = [("a", &sleeper)];
         let webhook = Webhook::start(&named).await;
         webhook.will(Manner::Accept);
-        let fleet = Fleet::start(replicas, &PLAN.yaml(&named, &webhook)).await;
+        let fleet = Fleet::start(replicas, &plan.yaml(&named, &webhook)).await;
         fleet.until_in_flight(&(0..replicas).collect::<Vec<_>>(), 0).await;
         Self { fleet, sleeper, _webhook: webhook }
     }
@@ -166,7 +171,7 @@ async fn who_does_not_know_the_slug_moves_nothing() {
         let answer = cold.fleet.replicas[1].client().send(method, &wrong, "").await.unwrap();
         assert_ne!(answer.status, 503);
     }
-    wait::pass(std::time::Duration::from_millis(500)).await;
+    wait::pass(Duration::from_millis(500)).await;
     assert_eq!((cold.fleet.replicas[0].in_flight(), cold.fleet.replicas[1].in_flight()), (1, 0));
     query.ask(&cold.fleet.replicas[0], Method::DELETE).await;
     cold.fleet.end().await;
@@ -197,6 +202,31 @@ async fn a_waiting_statement_outlives_its_replica() {
     lost.until(&cold.fleet.replicas[1], "RUNNING").await;
     assert_eq!(cold.posts(), 2);
     lost.ask(&cold.fleet.replicas[1], Method::DELETE).await;
+    cold.fleet.end().await;
+}
+
+/// No test waits ten minutes. Two things could end a wait before its deadline: the room, which `queries::room` shows
+/// with a clock of its own, and the store, which is told here how long it must keep what waits.
+#[tokio::test]
+async fn peers_L12_the_store_keeps_for_its_whole_wait_what_waits_longer_than_ten_minutes() {
+    let cold_start = "holdFor: 100ms, deadline: 15m";
+    let cold = Cold::of(Plan { cold_start, resume: ", deadline: 15m", ..PLAN }, 2).await;
+    let mut query = cold.queued(0, MEMORY).await;
+    let (wait, id) = (Duration::from_secs(15 * 60), query.id.clone());
+    // Kept by whom it came to, then by each that takes it over.
+    for (at, handed) in [(0, 1), (1, 2), (0, 3)] {
+        query.poll(&cold.fleet.replicas[at]).await;
+        assert_eq!((query.state.as_str(), query.error()), ("QUEUED", None), "{}", query.page);
+        let lives = cold.fleet.lives(Kind::Waiting);
+        assert!(lives.len() >= handed, "{lives:?}");
+        assert!(lives.iter().all(|life| *life >= wait), "{lives:?}");
+        if let Some(left) = cold.fleet.left(&Key::new(Kind::Waiting, id.as_str())).await {
+            assert!(left > Duration::from_secs(14 * 60), "{left:?}");
+        }
+    }
+    cold.wake().await;
+    query.follow(&cold.fleet, &[1, 0]).await;
+    assert_eq!((query.state.as_str(), query.error(), cold.posts()), ("FINISHED", None, 1));
     cold.fleet.end().await;
 }
 

@@ -13,9 +13,22 @@ macro_rules! program_or_skip {
     };
 }
 
+mod figures;
 mod fleets;
 mod gateways;
 mod kinds;
 mod lost;
+mod paused;
 mod slow;
 mod spoilt;
+
+/// Gateways' ground on a store, by the keys of `store.redis` but for `secretFile`; the file lives as long as its guard.
+fn ground_at(keys: &str) -> (super::Ground, tempfile::NamedTempFile) {
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(secret.path(), "0a".repeat(32)).unwrap();
+    let path = secret.path().display();
+    (
+        super::Ground::Server(format!("store: {{ redis: {{ {keys}, secretFile: '{path}' }} }}")),
+        secret,
+    )
+}

@@ -4,32 +4,46 @@ use std::{path::Path, time::Duration};
 
 use sluice::store::{Fault, Key, Kind};
 
-use crate::harness::server::{Server, Used, another_port};
-use crate::{harness::wait, store::contract};
+use crate::harness::{
+    authority::Authority,
+    server::{Server, Used, another_port},
+    wait,
+};
+use crate::store::contract;
 
 const LIFE: Duration = Duration::from_secs(60);
 
 async fn cluster(program: &Path) -> Vec<Server> {
+    cluster_with(program, async |_| Vec::new()).await.into_iter().map(|(node, _)| node).collect()
+}
+
+/// Three nodes, each with the port that the others are told of.
+async fn cluster_with(
+    program: &Path,
+    more: impl AsyncFn(&str) -> Vec<String>,
+) -> Vec<(Server, String)> {
     let mut nodes = Vec::new();
     for slots in [("0", "5460"), ("5461", "10922"), ("10923", "16383")] {
-        let bus = another_port();
-        let node = ["--cluster-enabled", "yes", "--cluster-port", &bus];
-        let node = Server::start(program, &node).await;
+        let (bus, tls) = (another_port(), another_port());
+        let more = more(&tls).await;
+        let words = ["--cluster-enabled", "yes", "--cluster-port", &bus].into_iter();
+        let words: Vec<&str> = words.chain(more.iter().map(String::as_str)).collect();
+        let node = Server::start(program, &words).await;
         node.ask::<()>(&["CLUSTER", "ADDSLOTSRANGE", slots.0, slots.1]).await;
-        nodes.push((node, bus));
+        let met_at = if more.is_empty() { node.port.to_string() } else { tls };
+        nodes.push((node, met_at, bus));
     }
-    for (node, bus) in &nodes[1..] {
-        let port = node.port.to_string();
-        nodes[0].0.ask::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]).await;
+    for (_, port, bus) in &nodes[1..] {
+        nodes[0].0.ask::<()>(&["CLUSTER", "MEET", "127.0.0.1", port, bus]).await;
     }
-    for (node, _) in &nodes {
+    for (node, ..) in &nodes {
         wait::until_async("a whole cluster", async || {
             let info: String = node.ask(&["CLUSTER", "INFO"]).await;
             info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
         })
         .await;
     }
-    nodes.into_iter().map(|(node, _)| node).collect()
+    nodes.into_iter().map(|(node, port, _)| (node, port)).collect()
 }
 
 #[tokio::test]
@@ -48,6 +62,84 @@ async fn a_cluster_keeps_the_contract() {
         assert!(size > spread / 10, "queries are spread over the nodes: {size}");
     }
     used.stop().await;
+}
+
+#[tokio::test]
+async fn a_cluster_over_tls_keeps_the_contract_with_who_trusts_it_and_nobody_else() {
+    let program = program_or_skip!("SLUICE_TEST_REDIS");
+    let tls = Tls::new();
+    let nodes = cluster_with(&program, async |port| {
+        let own = [("--tls-port", port), ("--tls-cluster", "yes")];
+        own.into_iter().chain(tls.settings("--")).flat_map(both).collect()
+    })
+    .await;
+    let by =
+        |ca: &str| Used::by(&format!("cluster: ['rediss://127.0.0.1:{}'], ca: '{ca}'", nodes[1].1));
+    tls.judge(by).await;
+}
+
+#[tokio::test]
+async fn sentinels_over_tls_keep_the_contract_with_who_trusts_them_and_nobody_else() {
+    let program = program_or_skip!("SLUICE_TEST_REDIS");
+    let (tls, port, own) = (Tls::new(), another_port(), another_port());
+    let words = [("--tls-port", port.as_str())].into_iter().chain(tls.settings("--"));
+    let words: Vec<String> = words.flat_map(both).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let _server = Server::start(&program, &words).await;
+    let lines = [("tls-port", own.as_str()), ("tls-replication", "yes")];
+    let lines =
+        lines.into_iter().chain(tls.settings("")).map(|(key, value)| format!("{key} {value}\n"));
+    let lines: String = lines.collect();
+    let _sentinel = Server::sentinel_with(&program, port.parse().unwrap(), &lines).await;
+    let urls = format!("urls: ['rediss://127.0.0.1:{own}'], master: main");
+    tls.judge(|ca| Used::by(&format!("sentinel: {{ {urls} }}, ca: '{ca}'"))).await;
+}
+
+/// What servers that speak TLS show, and the authority that signed it beside one that did not.
+struct Tls {
+    folder: tempfile::TempDir,
+    files: [String; 4],
+}
+
+impl Tls {
+    fn new() -> Self {
+        let (ours, others) = (Authority::new("ours"), Authority::new("others"));
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) = ours.local().write(folder.path(), "server");
+        let ca = |name: &str, authority: &Authority| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, authority.pem()).unwrap();
+            path
+        };
+        let files = [certificate, key, ca("ours.crt", &ours), ca("others.crt", &others)];
+        Self { files: files.map(|path| path.display().to_string()), folder }
+    }
+
+    /// A server's settings, as arguments or as lines of its file.
+    fn settings(&self, before: &'static str) -> impl Iterator<Item = (&'static str, &str)> {
+        let [certificate, key, ca, _] = &self.files;
+        let names = match before {
+            "" => ["tls-cert-file", "tls-key-file", "tls-ca-cert-file", "tls-auth-clients"],
+            _ => ["--tls-cert-file", "--tls-key-file", "--tls-ca-cert-file", "--tls-auth-clients"],
+        };
+        names.into_iter().zip([certificate.as_str(), key, ca, "no"])
+    }
+
+    /// The contract holds with our authority; with the other one nothing is said.
+    async fn judge(&self, by: impl Fn(&str) -> Used) {
+        assert!(self.folder.path().exists());
+        let used = by(&self.files[2]);
+        contract::holds(&*used.store).await;
+        used.stop().await;
+        let used = by(&self.files[3]);
+        let put = used.shared.put(Key::new(Kind::Query, "q"), "1", LIFE).await;
+        assert_eq!(put, Err(Fault::Unavailable));
+        used.stop().await;
+    }
+}
+
+fn both((key, value): (&str, &str)) -> [String; 2] {
+    [key.to_owned(), value.to_owned()]
 }
 
 #[tokio::test]

@@ -7,23 +7,19 @@ use tokio::time::Instant;
 use crate::harness::server::Server;
 use crate::{
     harness::{gateway::groups, trino::trino, wait},
-    store::{Ground, marks},
+    store::{Ground, first, marks},
 };
 
-/// A server and gateways' ground on it.
-async fn ground(server: &Server) -> (Ground, tempfile::NamedTempFile) {
-    let secret = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(secret.path(), "0a".repeat(32)).unwrap();
-    let path = secret.path().display();
-    let lines = format!("store: {{ redis: {{ url: '{}', secretFile: '{path}' }} }}", server.url());
-    (Ground::Server(lines), secret)
+/// Gateways' ground on a server.
+fn ground(server: &Server) -> (Ground, tempfile::NamedTempFile) {
+    super::ground_at(&format!("url: '{}'", server.url()))
 }
 
 #[tokio::test]
 async fn peers_G20_a_mark_reaches_every_replica_within_a_second_and_survives_them() {
     let program = program_or_skip!("SLUICE_TEST_REDIS");
     let server = Server::start(&program, &[]).await;
-    let (ground, _secret) = ground(&server).await;
+    let (ground, _secret) = ground(&server);
     marks::marks(&ground).await;
 }
 
@@ -31,7 +27,7 @@ async fn peers_G20_a_mark_reaches_every_replica_within_a_second_and_survives_the
 async fn a_group_that_is_held_down_is_so_everywhere_until_it_is_resumed_anywhere() {
     let program = program_or_skip!("SLUICE_TEST_REDIS");
     let server = Server::start(&program, &[]).await;
-    let (ground, _secret) = ground(&server).await;
+    let (ground, _secret) = ground(&server);
     marks::held_down(&ground).await;
 }
 
@@ -39,8 +35,16 @@ async fn a_group_that_is_held_down_is_so_everywhere_until_it_is_resumed_anywhere
 async fn one_replica_calls_the_driver_and_all_know_how_long_it_took() {
     let program = program_or_skip!("SLUICE_TEST_REDIS");
     let server = Server::start(&program, &[]).await;
-    let (ground, _secret) = ground(&server).await;
+    let (ground, _secret) = ground(&server);
     marks::one_call(&ground).await;
+}
+
+#[tokio::test]
+async fn obs_M6_all_names_of_XTrinode_are_at_0_at_the_first_scrape() {
+    let program = program_or_skip!("SLUICE_TEST_REDIS");
+    let server = Server::start(&program, &[]).await;
+    let (ground, _secret) = ground(&server);
+    first::scrape(&ground).await;
 }
 
 /// Peers X22 and L11, cold start 14: with the store gone queries go on, a replica stays ready, and what was said
@@ -49,7 +53,7 @@ async fn one_replica_calls_the_driver_and_all_know_how_long_it_took() {
 async fn peers_X22_coldstart_T14_a_lost_store_is_told_and_stops_nothing() {
     let program = program_or_skip!("SLUICE_TEST_REDIS");
     let mut server = Server::start(&program, &[]).await;
-    let (ground, _secret) = ground(&server).await;
+    let (ground, _secret) = ground(&server);
     let trino = trino().await;
     let yaml = groups(&[trino.url()], "");
     let (a, b) = (ground.gateway(&yaml).await, ground.gateway(&yaml).await);

@@ -12,8 +12,9 @@ use crate::harness::{
 };
 
 const LIFE: Duration = Duration::from_secs(60);
-/// What a call may cost while the store is known to be lost. It is microseconds; a machine that compiles may stop us.
-const AT_ONCE: Duration = Duration::from_millis(20);
+/// What a thousand calls may cost while the store is known to be lost. It is some milliseconds on an idle machine; were the
+/// store waited for, each would cost its timeout, which makes 250 s.
+const AT_ONCE: Duration = Duration::from_secs(20);
 
 fn query(id: &str) -> Key {
     Key::new(Kind::Query, id)
@@ -31,12 +32,7 @@ async fn a_killed_store_costs_nothing_and_what_waited_is_written_when_it_is_back
         !used.shared.is_up()
     })
     .await;
-    let begun = Instant::now();
-    for _ in 0..1_000 {
-        assert_eq!(used.shared.get(query("a")).await, Err(Fault::Unavailable));
-    }
-    println!("a call while the store is lost: {:?}", begun.elapsed() / 1_000);
-    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    a_thousand_calls(&used).await;
     for id in 0..100 {
         used.shared.later(Change::put(query(&format!("late-{id}")), "1", LIFE));
     }
@@ -49,6 +45,16 @@ async fn a_killed_store_costs_nothing_and_what_waited_is_written_when_it_is_back
     used.stop().await;
 }
 
+/// Nobody waits for a store that is known to be lost.
+async fn a_thousand_calls(used: &Used) {
+    let begun = Instant::now();
+    for _ in 0..1_000 {
+        assert_eq!(used.shared.get(query("a")).await, Err(Fault::Unavailable));
+    }
+    println!("a call while the store is lost: {:?}", begun.elapsed() / 1_000);
+    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn a_half_open_connection_is_left_for_another() {
     let program = program_or_skip!("SLUICE_TEST_REDIS");
@@ -58,14 +64,11 @@ async fn a_half_open_connection_is_left_for_another() {
     used.shared.put(query("a"), "1", LIFE).await.unwrap();
     way.turn(Weather::Stall);
     for _ in 0..3 {
-        let begun = Instant::now();
-        assert_eq!(used.shared.get(query("a")).await, Err(Fault::Unavailable));
-        assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+        let asked = tokio::time::timeout(AT_ONCE, used.shared.get(query("a")));
+        assert_eq!(asked.await.expect("it has a deadline"), Err(Fault::Unavailable));
     }
     assert!(!used.shared.is_up());
-    let begun = Instant::now();
-    assert_eq!(used.shared.get(query("a")).await, Err(Fault::Unavailable));
-    assert!(begun.elapsed() < AT_ONCE, "{:?}", begun.elapsed());
+    a_thousand_calls(&used).await;
     // The old connections stay as silent as they were: only a new one can answer.
     way.turn(Weather::Cut);
     way.restore();
