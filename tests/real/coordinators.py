@@ -18,8 +18,8 @@ import java
 import wire
 
 HERE = Path(__file__).resolve().parent
-# Seconds until a row comes: about 7 on an idle machine of two cores, 80 seen on a busy one.
-START_LIMIT = 180
+# Seconds until a row comes: about 7 on an idle machine of two cores, over 200 seen with 30 at work on them.
+START_LIMIT = 480
 
 # The two are fast to start and small; the compiler that optimises most would pay off only in hours.
 FRUGAL = ["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]

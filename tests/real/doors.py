@@ -11,7 +11,7 @@ import requests
 import trino
 
 # Seconds for the gateway's numbers to settle after the last byte.
-SETTLE_LIMIT = 10
+SETTLE_LIMIT = 60
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,10 @@ sys.path.append(str(Path(__file__).resolve().parent / "clients"))
 
 import client  # noqa: E402, after the line that makes it findable
 
+# What `make test` plays of the clients' matrix: the `whole`, or the `fast` part, as `make test-clients-fast` does.
+MATRIX = "whole"
+OPTIONS = {"whole": (), "fast": ("-m", "fast")}
+
 
 def clients():
     """One after the other, since others build at the same time; the first failure is raised when all have been tried."""

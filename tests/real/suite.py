@@ -62,22 +62,21 @@ def main(words):
         case []:
             return report(everything())
         case ["clients"]:
-            return report(clients_only())
+            return report(clients_only("whole"))
         case ["clients-fast"]:
-            return report(clients_only("-m", "fast"))
+            return report(clients_only("fast"))
         case ["keda"]:
             return report(keda_only())
     print(__doc__, file=sys.stderr)
     return 2
 
 
-def clients_only(*options):
+def clients_only(matrix):
     """The rows of the clients alone."""
     with ThreadPoolExecutor(2) as pool:
-        if not options:
-            # What comes of it is seen by the tests of each client, which wait for theirs.
+        if matrix == "whole":
             pool.submit(prepared.clients)
-        return every_client(pool.submit(interpreter.interpreter), *options)
+        return every_client(pool.submit(interpreter.interpreter), *prepared.OPTIONS[matrix])
 
 
 def keda_only():
@@ -91,7 +90,7 @@ def keda_only():
 def everything():
     """All rows."""
     rows = []
-    with ThreadPoolExecutor(13) as pool:
+    with ThreadPoolExecutor(14) as pool:
         fetched = {version: pool.submit(coordinators.install, version) for version in coordinators.RELEASES}
         python = pool.submit(interpreter.interpreter)
         built = pool.submit(api_server.install)
@@ -99,6 +98,9 @@ def everything():
         reader = pool.submit(interpreter.interpreter, interpreter.READERS)
         checker = pool.submit(interpreter.interpreter, interpreter.CHECKERS)
         browser = pool.submit(interpreter.interpreter, interpreter.BROWSERS)
+        if prepared.MATRIX == "whole":
+            # What comes of it is seen by the tests of each client, which wait for theirs.
+            pool.submit(prepared.clients)
         scaler = [pool.submit(kedacore.install), built]
         servers = pool.submit(stores.environment)
         # Against a real Trino, a real Kubernetes and real stores these have rows of their own.
@@ -115,8 +117,7 @@ def everything():
         rows.append(measured("store, Redis, Sentinel, Cluster, Valkey", lambda row: store(row, servers)))
         rows.append(folder("three replicas behind HAProxy", python, "replicas"))
         rows.append(folder("deploy, as files", checker, "deploy"))
-        # All situations: `make test-clients`.
-        rows.extend(every_client(python, "-m", "fast"))
+        rows.extend(every_client(python, *prepared.OPTIONS[prepared.MATRIX]))
     return rows
 
 

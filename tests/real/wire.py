@@ -1,21 +1,47 @@
 """Trino's protocol in a few lines of the standard library: for readiness and for looking at raw answers."""
 
 import json
+import random
 import socket
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from contextlib import suppress
+from pathlib import Path
 
 USER = {"X-Trino-User": "tests"}
+# From where on few services have a port of their own.
+LOWEST = 12000
+# What the kernel chooses from for those who name no port: 32768 and up, unless somebody has set it otherwise.
+RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
 def free_ports(count):
-    """Ports of this host that nobody listens on; all are held until the last is known, so that they differ."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Ports of this host that nobody listens on, and that the kernel gives to nobody who does not name them.
+
+    A JVM takes its port seconds after it was promised, and once more when it is started anew: one of the kernel's own
+    choice would in between be for anybody who asks for port 0.
+    """
+    return [free_port() for _ in range(count)]
+
+
+def free_port():
+    """One that this process has given to nobody yet."""
+    while True:
+        # Popping is one step, whichever threads do it.
+        port = _ports.pop()
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def ports():
+    """All that may be promised, in an order of this process's own: others promise some, too."""
+    kernels = int(RANGE.read_text().split()[0]) if RANGE.exists() else 32768
+    # Where the kernel takes nearly all of them there is nothing better.
+    return random.sample(range(LOWEST, max(kernels, LOWEST + 1000)), k=max(kernels - LOWEST, 1000))
+
+
+_ports = ports()
 
 
 def exchange(method, url, body=None, headers=None, timeout=30, context=None):

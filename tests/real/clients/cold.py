@@ -11,7 +11,7 @@ from sleeping import SleepingTrino
 from where import Where
 
 # Seconds for it to be up, on a busy machine.
-UP_LIMIT = 240
+UP_LIMIT = 480
 # How long a request is held in the mode `hold`: three times, and a client that tries no more often has given up.
 HELD = "3s"
 

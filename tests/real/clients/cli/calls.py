@@ -64,6 +64,14 @@ class Calls:
         return f"--file={path}"
 
 
+def unpadded(text):
+    """A table without what makes its columns as wide as what was printed with them.
+
+    After three seconds the command line prints the rows that it has, and those behind them in columns of their own width.
+    """
+    return re.sub(r"--+", "-", re.sub(r"  +", " ", text)).replace(" \n", "\n")
+
+
 def fingerprint(lines):
     """The number of lines and the sum of their checksums, in whatever order they come."""
     count = total = 0
