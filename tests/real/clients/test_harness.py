@@ -63,6 +63,14 @@ def test_differences_are_named():
             assert_same(observations(a=1, b=2), through)
 
 
+def test_schemas_of_others_are_not_compared():
+    alone = {"columns": [], "count": 1, "rows": [["default", "memory"]]}
+    beside = {"columns": [], "count": 2, "rows": [["dbt_933c8ab5da19", "memory"], ["default", "memory"]]}
+    without_others = sys.modules["clients_jdbc"].without_others
+    for seen, expected in (("schemas", alone), ("tables", beside)):
+        assert without_others({"see": seen, "value": beside}) == {"see": seen, "value": expected}
+
+
 def test_all_are_at_their_marks_before_anything_is_done():
     done = []
     gathering = Gathering(3, lambda: done.append(len(arrived)))
