@@ -1,6 +1,6 @@
 """gateway-queries: what people ran, how it ended, how long it took."""
 
-from .panels import at_most, dashboard, heatmap, lines, logs, number
+from .panels import dashboard, heatmap, lines, logs, number
 from .queries import GROUP, WINDOW, quantile, quantile_all, rate, rate_all
 
 DURATION = "gateway_query_duration_seconds"

@@ -1,5 +1,6 @@
 """HAProxy in front of the gateway: it ends TLS, and says so in X-Forwarded-*."""
 
+import shutil
 import tempfile
 from pathlib import Path
 
