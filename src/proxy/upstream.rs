@@ -215,25 +215,17 @@ impl Ways {
         line: Line,
     ) -> Response<AnswerBody> {
         let home = Home { idle: Arc::downgrade(&self.idle), authority: authority.clone() };
-        let peer = line.peer();
         let (parts, body) = LineBody::of(answered, line, home);
-        let mut answer = Response::from_parts(parts, AnswerBody::Line(body));
-        if let Some(peer) = peer {
-            answer.extensions_mut().insert(Peer(peer));
-        }
-        answer
+        Response::from_parts(parts, AnswerBody::Line(body))
     }
 }
 
-/// Who answered on a line.
-#[derive(Clone, Copy, Debug)]
-struct Peer(SocketAddr);
-
 /// The address that an answer came from.
 pub(crate) fn peer(answer: &Response<AnswerBody>) -> Option<SocketAddr> {
-    let extensions = answer.extensions();
-    let of_hyper = || extensions.get::<HttpInfo>().map(HttpInfo::remote_addr);
-    extensions.get::<Peer>().map(|peer| peer.0).or_else(of_hyper)
+    match answer.body() {
+        AnswerBody::Line(body) => body.peer(),
+        AnswerBody::Hyper(_) => answer.extensions().get::<HttpInfo>().map(HttpInfo::remote_addr),
+    }
 }
 
 impl Failure {

@@ -12,7 +12,8 @@ use http::{
 };
 use httparse::{Header, ParserConfig, Response, Status};
 
-use super::{Broken, chunks::Chunks};
+use super::Broken;
+use crate::proxy::chunks::Chunks;
 
 /// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
 pub(in super::super) const MOST_HEADERS: usize = 1024;
