@@ -5,52 +5,80 @@
 
 use http::HeaderName;
 
-/// trino-protocol.md 4.1 (`io.trino.client.ProtocolHeaders`, Trino 483), and what proxies and tracers add; by length, so
-/// that few are compared.
-static KNOWN: [HeaderName; 29] = [
-    HeaderName::from_static("tracestate"),
-    HeaderName::from_static("x-trace-id"),
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("x-request-id"),
-    HeaderName::from_static("x-trino-path"),
-    HeaderName::from_static("x-trino-role"),
-    HeaderName::from_static("x-trino-user"),
-    HeaderName::from_static("x-trino-schema"),
-    HeaderName::from_static("x-trino-source"),
-    HeaderName::from_static("x-forwarded-for"),
-    HeaderName::from_static("x-trino-catalog"),
-    HeaderName::from_static("x-trino-session"),
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-trino-language"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-trino-time-zone"),
-    HeaderName::from_static("x-forwarded-prefix"),
-    HeaderName::from_static("x-trino-client-info"),
-    HeaderName::from_static("x-trino-client-tags"),
-    HeaderName::from_static("x-trino-trace-token"),
-    HeaderName::from_static("x-trino-original-user"),
-    HeaderName::from_static("x-trino-routing-group"),
-    HeaderName::from_static("x-trino-transaction-id"),
-    HeaderName::from_static("x-trino-extra-credential"),
-    HeaderName::from_static("x-trino-resource-estimate"),
-    HeaderName::from_static("x-trino-prepared-statement"),
-    HeaderName::from_static("x-trino-client-capabilities"),
-    HeaderName::from_static("x-trino-query-data-encoding"),
-];
+macro_rules! known {
+    ($($name:literal,)*) => {
+        const LENGTHS: &[usize] = &[$($name.len()),*];
+        static KNOWN: [HeaderName; LENGTHS.len()] = [$(HeaderName::from_static($name)),*];
+    };
+}
 
-/// `x-trace-id` and `tracestate`.
-const SHORTEST: usize = 10;
+// trino-protocol.md 4.1 (`io.trino.client.ProtocolHeaders`, Trino 483), and what proxies and tracers add; by length, so
+// that few are compared.
+known! {
+    "tracestate",
+    "x-trace-id",
+    "traceparent",
+    "x-request-id",
+    "x-trino-path",
+    "x-trino-role",
+    "x-trino-user",
+    "x-trino-schema",
+    "x-trino-source",
+    "x-forwarded-for",
+    "x-trino-catalog",
+    "x-trino-session",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-trino-language",
+    "x-forwarded-proto",
+    "x-trino-time-zone",
+    "x-forwarded-prefix",
+    "x-trino-client-info",
+    "x-trino-client-tags",
+    "x-trino-trace-token",
+    "x-trino-original-user",
+    "x-trino-routing-group",
+    "x-trino-transaction-id",
+    "x-trino-extra-credential",
+    "x-trino-resource-estimate",
+    "x-trino-prepared-statement",
+    "x-trino-client-capabilities",
+    "x-trino-query-data-encoding",
+}
+
+/// That of `x-trino-query-data-encoding` and `x-trino-client-capabilities`.
+const LONGEST: usize = 27;
+
+/// Where in [`KNOWN`] the names of each length begin.
+static BEGINS: [usize; LONGEST + 2] = begins();
+
+#[allow(
+    clippy::indexing_slicing,
+    reason = "the compiler evaluates it, and refuses what lies outside"
+)]
+const fn begins() -> [usize; LONGEST + 2] {
+    let mut begins = [0; LONGEST + 2];
+    let mut length = 0;
+    while length < begins.len() {
+        let mut at = 0;
+        while at < LENGTHS.len() && LENGTHS[at] < length {
+            at += 1;
+        }
+        begins[length] = at;
+        length += 1;
+    }
+    begins
+}
 
 /// The name that was written so, in any case; `None` if it is none.
 pub fn header_name(text: &[u8]) -> Option<HeaderName> {
-    // Most standard names, which are no longer than these, begin with another letter.
-    if text.len() >= SHORTEST && matches!(text.first(), Some(b'x' | b'X' | b't' | b'T')) {
-        let from = KNOWN.partition_point(|name| name.as_str().len() < text.len());
-        let alike = KNOWN.get(from..).unwrap_or_default().iter();
-        let mut alike = alike.take_while(|name| name.as_str().len() == text.len());
-        if let Some(known) = alike.find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(text))
-        {
+    // Most standard names begin with another letter.
+    if matches!(text.first(), Some(b'x' | b'X' | b't' | b'T'))
+        && let Some([begin, end, ..]) = BEGINS.get(text.len()..)
+    {
+        let alike = KNOWN.get(*begin..*end).unwrap_or_default();
+        let known = alike.iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(text));
+        if let Some(known) = known {
             return Some(known.clone());
         }
     }
@@ -63,8 +91,9 @@ mod tests {
 
     #[test]
     fn they_are_in_the_order_in_which_they_are_looked_for() {
-        assert!(KNOWN.is_sorted_by_key(|name| name.as_str().len()));
-        assert_eq!(KNOWN.first().map(|name| name.as_str().len()), Some(SHORTEST));
+        assert!(LENGTHS.is_sorted());
+        assert_eq!(LENGTHS.last(), Some(&LONGEST));
+        assert_eq!(BEGINS.last(), Some(&KNOWN.len()));
     }
 
     #[test]
@@ -72,6 +101,8 @@ mod tests {
         for known in &KNOWN {
             let shouted = known.as_str().to_ascii_uppercase();
             for written in [known.as_str(), &shouted] {
+                let alike = KNOWN.get(BEGINS[written.len()]..BEGINS[written.len() + 1]);
+                assert!(alike.is_some_and(|alike| alike.contains(known)), "{written}");
                 assert_eq!(
                     header_name(written.as_bytes()),
                     HeaderName::from_bytes(written.as_bytes()).ok()
