@@ -12,9 +12,12 @@ use http::{
 };
 use httparse::{Error, Header, Status};
 
-use crate::proxy::{
-    chunks::Chunks,
-    connection::{LONGEST_HEAD, MOST_HEADERS},
+use crate::{
+    proxy::{
+        chunks::Chunks,
+        connection::{LONGEST_HEAD, MOST_HEADERS},
+    },
+    trino::headers::header_name,
 };
 
 /// Longer than any path that a gateway gives out; what `http` takes at most is a little less than 64 KiB.
@@ -100,7 +103,7 @@ impl Lies {
         let mut framing = Framing { stays: !self.is_old, ..Framing::default() };
         let mut headers = HeaderMap::with_capacity(self.headers.len());
         for (name, value) in self.headers {
-            let name = head.get(name).and_then(|name| HeaderName::from_bytes(name).ok());
+            let name = head.get(name).and_then(header_name);
             let value = HeaderValue::from_maybe_shared(slice(head, value)?);
             let (Some(name), Ok(value)) = (name, value) else {
                 return Err(StatusCode::BAD_REQUEST);

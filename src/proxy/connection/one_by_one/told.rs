@@ -47,7 +47,9 @@ pub(super) fn write(
     let stays = asker.stays && framing != Framing::Rest && !says_close(&answer.headers);
     let version = if asker.is_old { "HTTP/1.0" } else { "HTTP/1.1" };
     let reason = answer.status.canonical_reason().unwrap_or_default();
-    put(text, format_args!("{version} {} {reason}\r\n", answer.status.as_str()));
+    for word in [version, " ", answer.status.as_str(), " ", reason, "\r\n"] {
+        text.extend_from_slice(word.as_bytes());
+    }
     for (name, value) in &answer.headers {
         if *name != CONNECTION && *name != CONTENT_LENGTH && *name != TRANSFER_ENCODING {
             line(text, name, value);
