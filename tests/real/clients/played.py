@@ -9,6 +9,9 @@ from gathering import Gathering
 # Clients that are asked directly at a time.
 REFERENCES_AT_ONCE = 3
 
+# Played beside whatever comes before it: a minute of waiting, and a mode that bears any delay.
+BESIDE = "cold-queue"
+
 # One client doing one task in one situation.
 Case = namedtuple("Case", "situation client task")
 
@@ -84,3 +87,30 @@ class Played:
         except Exception as failure:
             self._outcomes[case] = failure
         return self._outcomes[case] is None
+
+
+class Stages:
+    """The situations of the cases that were chosen: one is begun at once on a thread of its own, each other when it is asked for."""
+
+    def __init__(self, cases, peers, beside):
+        self._cases = {}
+        for case in cases:
+            self._cases.setdefault(case.situation, []).append(case)
+        self._peers = peers
+        self._over = {}
+        self._beside = {each: beside.submit(self._play, each) for each in self._cases if each.name == BESIDE}
+
+    def played(self, situation):
+        """What came of a situation."""
+        if situation in self._beside:
+            self._beside[situation].result()
+        elif situation not in self._over:
+            self._play(situation)
+        return self._over[situation]
+
+    def over(self):
+        """Each situation that was played."""
+        return self._over.items()
+
+    def _play(self, situation):
+        self._over[situation] = Played(situation, self._cases[situation], self._peers)

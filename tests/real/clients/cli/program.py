@@ -75,7 +75,7 @@ def steady(contract, lines):
 
 def large(contract, calls):
     """300,000 rows through a pipe."""
-    contract.see("rows", piped(calls, "SELECT orderkey, totalprice, clerk FROM tpch.sf1.orders WHERE orderkey <= 1200000"))
+    contract.see("rows", piped(calls, 'SELECT orderkey, totalprice, clerk FROM tpch."sf0.2".orders'))
 
 
 def piped(calls, sql, *options):
