@@ -62,9 +62,9 @@ def peers():
 
 @pytest.fixture(scope="session", autouse=True)
 def stages(request, peers):
-    """The situations as they are played, with all the cases that were chosen; the one that mostly waits is begun at once."""
-    with ThreadPoolExecutor(1) as beside:
-        stages = Stages([case for item in request.session.items if (case := case_of(item))], peers, beside)
+    """The situations as they are played, with all the cases that were chosen."""
+    with ThreadPoolExecutor(len(matrix.COLUMNS)) as pool:
+        stages = Stages([case for item in request.session.items if (case := case_of(item))], peers, pool)
         request.config.stash[STAGES] = stages
         yield stages
 

@@ -1,7 +1,7 @@
 """The columns of the table: every situation there is, in the order in which they are played."""
 
 from cold import Cold, Told
-from encrypted import Encrypted
+from encrypted import Encrypted, Encrypted1
 from killed import Killed
 from rolled import Rolled
 from situations import Drained, Pair, Warm
@@ -21,8 +21,10 @@ COLUMNS = [
     # Where the gateway touches no page, a page is a page; where it patches them, large and spooled ones too.
     Warm("forwarded", "statements", "large", "spooled", "cancel"),
     Warm("host", "statements"),
+    Warm("auto", "statements"),
     Warm("rewrite", "statements", "large", "spooled"),
     Encrypted(),
+    Encrypted1(),
     Pair(),
     Drained(),
     Rolled(),

@@ -54,6 +54,10 @@ class Situation:
     # How many clients are at work at once: Trino and they share the machine.
     at_once = 3
     trino = "483"
+    # It waits more than it works, and bears any delay: it is played beside all the others.
+    patient = False
+    # Situations with the same word here are played at the same time.
+    together = ""
     # What is played here, and only by clients that are played everywhere.
     tasks = ()
     full = True
@@ -90,7 +94,7 @@ class Warm(Situation):
 
     @contextmanager
     def open(self, peers):
-        url = peers.trinos(self.trino)[self.uris]
+        url = peers.trinos(self.trino)["forwarded" if self.uris == "forwarded" else "plain"]
         with Gateway([{"name": "trino", "url": url, "uris": self.uris}], **SETTINGS) as gateway:
             yield Scene(Where.at(gateway.url), [gateway])
 

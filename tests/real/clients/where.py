@@ -24,6 +24,8 @@ class Where:
     # A value of X-Trino-Query-Data-Encoding; None leaves the client's own default.
     encoding: str | None = None
     source: str = "clients"
+    # Not HTTP/2, even where it is offered.
+    http1: bool = False
 
     @classmethod
     def at(cls, url, **more):

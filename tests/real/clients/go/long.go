@@ -15,7 +15,7 @@ const (
 	// More than driver and gateway hold together.
 	readingQuery = "SELECT orderkey, partkey, suppkey, comment FROM tpch.sf1.lineitem WHERE orderkey <= 400000"
 	// Runs for minutes.
-	endless = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)"
+	endless = "SELECT sum(rest_for(20)) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y)"
 	// How long something runs before it is cancelled.
 	patience = 1500 * time.Millisecond
 )
