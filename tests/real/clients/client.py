@@ -68,7 +68,7 @@ class Client:
     tls = True
     # What it agrees on with a server that offers `h2` and `http/1.1` by TLS.
     protocols = frozenset({"http/1.1"})
-    # Whether it heeds `Where.http1`, as one that prefers HTTP/2 can.
+    # Whether it heeds `Where.http`, as one that prefers HTTP/2 can.
     http1 = False
 
     def prepare(self):
@@ -114,7 +114,7 @@ class Client:
     def _whole_environment(self, where):
         kept = {name: value for name, value in os.environ.items() if name not in MISLEADING and name.lower() not in MISLEADING}
         own = {name: str(value) for name, value in self.environment.items()}
-        return {**kept, **own, **(WITHOUT_HTTP2 if where.http1 else {})}
+        return {**kept, **own, **(WITHOUT_HTTP2 if where.http else {})}
 
     def __repr__(self):
         return self.name

@@ -19,7 +19,7 @@ class Encrypted(Situation):
     """A certificate of an authority that only these clients know; a gateway for each client, so that it is known who spoke what."""
 
     name = "tls"
-    tasks = ("statements", "spooled", "cancel", "cold")
+    tasks = ("statements", "spooled", "cold")
     full = False
     # Whether clients are kept from HTTP/2.
     http1 = False
@@ -89,7 +89,7 @@ class Doors(Scene):
                 gateway = self._closing.enter_context(Gateway([self._backend], **self._settings))
                 self._found[client.name] = gateway
                 self.gateways.append(gateway)
-            return Where.at(self._found[client.name].url, ca=self._ca, http1=self._http1)
+            return Where.at(self._found[client.name].url, ca=self._ca, http="1.1" if self._http1 else None)
 
     def spoken(self):
         """{client: the HTTP versions that it has agreed on}."""

@@ -21,7 +21,7 @@ COLUMNS = [
     # Where the gateway touches no page, a page is a page; where it patches them, large and spooled ones too.
     Warm("forwarded", "statements", "large", "spooled", "cancel"),
     Warm("host", "statements"),
-    Warm("auto", "statements"),
+    Warm("auto", "spooled"),
     Warm("rewrite", "statements", "large", "spooled"),
     Encrypted(),
     Encrypted1(),

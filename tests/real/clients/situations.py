@@ -100,10 +100,13 @@ class Warm(Situation):
 
 
 class Pair(Situation):
-    """Two backends in the group: transactions, prepared statements and segments must find theirs."""
+    """Two backends in the group: transactions, prepared statements and segments must find theirs.
+
+    So must what ends a query, which `test_cancel.py` in the folder above plays before two backends in each URI mode.
+    """
 
     name = "pair"
-    tasks = ("transactions", "spooled", "cancel")
+    tasks = ("transactions", "spooled")
 
     @contextmanager
     def open(self, peers):

@@ -10,7 +10,7 @@ final class Target {
 
   Target(Map<String, Object> line) {
     this.line = line;
-    if ("true".equals(get("http1"))) {
+    if ("1.1".equals(get("http"))) {
       // The driver's HTTP library believes to run on a Java that has no ALPN, and offers nothing.
       System.setProperty("java.specification.version", "8");
     }
