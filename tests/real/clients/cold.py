@@ -47,7 +47,6 @@ class Told(Cold):
 
     # Some clients have patience for two minutes only.
     patient = False
-    together = "told"
 
     def judge(self, case, through, direct):
         claims.check(case.client.name, self.mode, claims.outcome(direct(), through))

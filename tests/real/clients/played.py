@@ -96,10 +96,7 @@ class Played:
 
 
 class Stages:
-    """The situations of the cases that were chosen, each played when it is asked for, with those that go together with it.
-
-    Those that mostly wait are begun at once, on threads of their own.
-    """
+    """The situations of the cases that were chosen, each played when it is asked for; those that mostly wait are begun at once."""
 
     def __init__(self, cases, peers, pool):
         self._cases = {}
@@ -115,9 +112,7 @@ class Stages:
     def played(self, situation):
         """What came of a situation."""
         if situation not in self._begun:
-            for each in self._cases:
-                if each is situation or each.together and each.together == situation.together:
-                    self._begin(each)
+            self._begin(situation)
         return self._begun[situation].result()
 
     def over(self):

@@ -56,8 +56,6 @@ class Situation:
     trino = "483"
     # It waits more than it works, and bears any delay: it is played beside all the others.
     patient = False
-    # Situations with the same word here are played at the same time.
-    together = ""
     # What is played here, and only by clients that are played everywhere.
     tasks = ()
     full = True

@@ -105,10 +105,10 @@ def test_what_is_done_may_fail():
 
 
 class Meeting(Situation):
-    """A situation that is over when all who should be played beside it have come."""
+    """A situation that somebody waits for."""
 
-    def __init__(self, word, barrier, patient=False):
-        self.together, self.patient = word, patient
+    def __init__(self, barrier, patient):
+        self.patient = patient
         self._barrier = barrier
 
     @contextmanager
@@ -134,19 +134,18 @@ class NoPeers:
         return []
 
 
-def test_situations_that_go_together_are_played_at_once_and_the_patient_ones_from_the_start(monkeypatch):
+def test_who_is_patient_is_begun_at_once_and_the_others_when_they_are_asked_for(monkeypatch):
     monkeypatch.setattr(Scene, "verify", lambda scene: None)
-    both, begun = threading.Barrier(2), threading.Barrier(2)
-    pair = [Meeting("pair", both), Meeting("pair", both)]
-    patient = Meeting("", begun, patient=True)
-    cases = [Case(each, Nobody(), "told") for each in (*pair, patient)]
-    with ThreadPoolExecutor(3) as pool:
+    begun, alone = threading.Barrier(2), threading.Barrier(1)
+    other, patient = Meeting(alone, patient=False), Meeting(begun, patient=True)
+    cases = [Case(each, Nobody(), "told") for each in (other, patient)]
+    with ThreadPoolExecutor(2) as pool:
         stages = Stages(cases, NoPeers(), pool)
         # Nobody has asked for it yet.
         begun.wait(60)
         for case in cases:
             stages.played(case.situation).outcome(case)
-    assert [situation for situation, _ in stages.over()] == [patient, *pair]
+    assert [situation for situation, _ in stages.over()] == [patient, other]
 
 
 @pytest.mark.parametrize(
