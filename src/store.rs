@@ -26,5 +26,5 @@ pub use self::{
     memory::Memory,
     redis::Redis,
     seal::Seal,
-    shared::{Found, Scope, SharedStore, Terms},
+    shared::{Found, Had, Inbox, Scope, SharedStore, Terms},
 };

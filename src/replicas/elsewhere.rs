@@ -51,6 +51,8 @@ struct Met {
     since: Instant,
     told: Option<State>,
     told_at: Instant,
+    /// Whose it was before this replica wrote itself down, while it is not known whether that was written.
+    before: Option<Record>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,8 +89,10 @@ impl Replicas {
 impl Elsewhere {
     fn add(&mut self, query: &Arc<Query>, whose: Whose, now: Instant) {
         if self.0.len() < MOST_UNKNOWN || matches!(whose, Whose::Of(_)) {
-            let met = Met { query: Arc::clone(query), whose, since: now, told: None, told_at: now };
-            self.0.entry(query.id).or_insert(met);
+            let query = Arc::clone(query);
+            let id = query.id;
+            let met = Met { query, whose, since: now, told: None, told_at: now, before: None };
+            self.0.entry(id).or_insert(met);
         }
     }
 
@@ -144,6 +148,21 @@ impl Elsewhere {
             }
         });
         errands
+    }
+
+    /// Whose it was, before it is taken over; of one that bears this replica's own name, since an answer was lost, what was
+    /// known before.
+    fn taken_from(
+        &mut self,
+        id: QueryId,
+        found: Option<Record>,
+        me: Incarnation,
+    ) -> Option<Record> {
+        let Some(met) = self.0.get_mut(&id) else { return found };
+        if found.as_ref().is_none_or(|record| record.owner != me) {
+            met.before = found;
+        }
+        met.before.clone()
     }
 
     fn forget(&mut self, id: QueryId) {
@@ -222,6 +241,7 @@ impl Around {
             mates.standing().elsewhere.found(query.id, Some(owner), now);
             return Ok(());
         }
+        let before = mates.standing().elsewhere.taken_from(query.id, before, mates.me);
         let record = mates.record_of(query).written();
         let life = settings.remember_for.get();
         if !mates.store.replace(record::key(query.id), found.as_ref(), record, life).await? {
@@ -234,7 +254,7 @@ impl Around {
         drop(query.adopt(lease));
         let mut standing = mates.standing();
         standing.elsewhere.forget(query.id);
-        let Some(record) = before.filter(|record| record.owner != mates.me) else { return Ok(()) };
+        let Some(record) = before else { return Ok(()) };
         standing.pending.push(Pending {
             from: record.owner,
             group: query.group.clone(),

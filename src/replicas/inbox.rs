@@ -7,7 +7,7 @@ use sluice_routing::{GroupName, QueryId};
 use super::{Mates, count, report::Incarnation, round::Around, words::Word};
 use crate::{
     queries::{Ending, Query, WaitingState, is_ours},
-    store::{Change, Fault, Key, Kind},
+    store::{Change, Fault, Had, Key, Kind},
     trino::head::State,
 };
 
@@ -42,11 +42,13 @@ impl Mates {
 
 impl Around {
     /// Hears what the others said; what cannot be read is somebody else's.
-    pub(super) async fn open_inbox(&self, mates: &Mates) -> Result<(), Fault> {
+    pub(super) async fn open_inbox(&self, mates: &Mates, had: &mut Had) -> Result<(), Fault> {
         loop {
-            let items = mates.store.drain(inbox(mates.me), AT_ONCE).await?;
-            let is_last = items.len() < AT_ONCE;
-            for item in items {
+            let read = mates.store.drain(inbox(mates.me), had, AT_ONCE).await?;
+            // Only what was heard is taken out, by the next call: one whose answer is lost takes no word with it.
+            *had = read.had;
+            let is_last = had.len() < AT_ONCE;
+            for item in read.items {
                 let words: Vec<Word> = serde_json::from_slice(&item).unwrap_or_default();
                 words.into_iter().for_each(|word| self.heed(mates, word));
             }

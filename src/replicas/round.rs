@@ -18,7 +18,7 @@ use crate::{
     lifecycle::Lifecycle,
     queries::{Query, Rooms, Table},
     snapshot::Current,
-    store::{Change, Fault, Key, Kind},
+    store::{Change, Fault, Had, Key, Kind},
 };
 
 /// Between two rounds: demand elsewhere is never older than a fraction of a second, and a store bears it for any number
@@ -46,7 +46,7 @@ pub async fn run(around: Around, stop: CancellationToken) {
     let mut rounds = interval(EVERY);
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut renewed = Instant::now();
-    let mut was_up = true;
+    let (mut was_up, mut had) = (true, Had::default());
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -54,12 +54,15 @@ pub async fn run(around: Around, stop: CancellationToken) {
             _ = rounds.tick() => {}
         }
         // What fails is told and counted by the store, and said again in the next round.
-        let is_up = around.round(mates).await.is_ok();
+        let mut is_up = around.round(mates, &mut had).await.is_ok();
         let life = around.current.load().config.queries.remember_for.get();
         // A store that was lost may have lost what it knew.
         if is_up && (!was_up || renewed.elapsed() >= life / 3) {
-            renewed = Instant::now();
-            let _ = around.renew(mates, life).await;
+            // What was not renewed to its end is begun again.
+            is_up = around.renew(mates, life).await != Err(Fault::Unavailable);
+            if is_up {
+                renewed = Instant::now();
+            }
         }
         was_up = is_up;
     }
@@ -67,8 +70,8 @@ pub async fn run(around: Around, stop: CancellationToken) {
 }
 
 impl Around {
-    async fn round(&self, mates: &Mates) -> Result<(), Fault> {
-        self.open_inbox(mates).await?;
+    async fn round(&self, mates: &Mates, had: &mut Had) -> Result<(), Fault> {
+        self.open_inbox(mates, had).await?;
         mates.say(self.report(mates, self.lifecycle.is_draining())).await?;
         let reports = mates.reports().await?;
         self.hear(mates, reports);

@@ -1,7 +1,7 @@
 //! What one replica tells another in its inbox: what it saw of a query that the other counts, and what it took over.
 //!
-//! Nothing is lost by a word that does not arrive: silence ends a query here as a client's silence would, and whoever
-//! renews his records sees whose they are. A word may come twice.
+//! A word is taken out of its inbox after it was heard, so one may come twice and none is lost but with a store that forgets:
+//! then silence ends a query here as a client's silence would, and whoever renews his records sees whose they are.
 
 use serde::{Deserialize, Serialize};
 use sluice_routing::QueryId;

@@ -112,8 +112,9 @@ pub trait Store: Debug + Send + Sync {
         life: Duration,
     ) -> Pending<'a, bool>;
 
-    /// Takes the oldest items out of an inbox, at most so many. Each is taken by one caller only.
-    fn drain<'a>(&'a self, key: &'a Key, most: usize) -> Pending<'a, Vec<Bytes>>;
+    /// Takes those items out of an inbox that its one reader has had, and reads the oldest of the others, at most so many.
+    /// They stay until the reader says that it has had them, since an answer may be lost.
+    fn drain<'a>(&'a self, key: &'a Key, had: Vec<Bytes>, most: usize) -> Pending<'a, Vec<Bytes>>;
 
     /// The members of a kind that is listed, in no order; none of any other kind.
     fn list(&self, kind: Kind) -> Pending<'_, Vec<(Key, Bytes)>>;

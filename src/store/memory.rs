@@ -75,12 +75,19 @@ impl Inside {
         self.write(key, Held::Items(items), life);
     }
 
-    fn drain(&mut self, key: &Key, most: usize) -> Vec<Bytes> {
+    fn drain(&mut self, key: &Key, had: &[Bytes], most: usize) -> Vec<Bytes> {
         if self.living(key).is_none() {
             return Vec::new();
         }
         match self.entries.get_mut(key).map(|entry| &mut entry.held) {
-            Some(Held::Items(items)) => items.drain(..most.min(items.len())).collect(),
+            Some(Held::Items(items)) => {
+                for item in had {
+                    if let Some(at) = items.iter().position(|each| each == item) {
+                        items.remove(at);
+                    }
+                }
+                items.iter().take(most).cloned().collect()
+            }
             _ => Vec::new(),
         }
     }
@@ -157,8 +164,8 @@ impl Store for Memory {
         now(is_so)
     }
 
-    fn drain<'a>(&'a self, key: &'a Key, most: usize) -> Pending<'a, Vec<Bytes>> {
-        now(self.inside().drain(key, most))
+    fn drain<'a>(&'a self, key: &'a Key, had: Vec<Bytes>, most: usize) -> Pending<'a, Vec<Bytes>> {
+        now(self.inside().drain(key, &had, most))
     }
 
     fn list(&self, kind: Kind) -> Pending<'_, Vec<(Key, Bytes)>> {

@@ -96,11 +96,8 @@ impl Store for Redis {
         })
     }
 
-    fn drain<'a>(&'a self, key: &'a Key, most: usize) -> Pending<'a, Vec<Bytes>> {
-        Box::pin(async move {
-            let items: Option<Vec<Bytes>> = self.ask(&self.words.drain(key, most)).await?;
-            Ok(items.unwrap_or_default())
-        })
+    fn drain<'a>(&'a self, key: &'a Key, had: Vec<Bytes>, most: usize) -> Pending<'a, Vec<Bytes>> {
+        Box::pin(async move { self.ask(&self.words.drain(key, &had, most)).await })
     }
 
     fn list(&self, kind: Kind) -> Pending<'_, Vec<(Key, Bytes)>> {

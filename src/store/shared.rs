@@ -63,6 +63,31 @@ pub struct Found {
     raw: Bytes,
 }
 
+/// What was read of an inbox, ours or not: it stays there until it is said to have been had, since answers may be lost.
+#[derive(Clone, Debug, Default)]
+pub struct Had(Vec<Bytes>);
+
+impl Had {
+    /// How many items.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there was none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The oldest items of an inbox.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    /// What their writers wrote.
+    pub items: Vec<Bytes>,
+    /// What the next call takes out.
+    pub had: Had,
+}
+
 /// A way to the store; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SharedStore(Arc<Inside>);
@@ -215,16 +240,18 @@ impl SharedStore {
         .await
     }
 
-    /// Takes the oldest items out of an inbox, at most so many.
-    pub async fn drain(&self, key: Key, most: usize) -> Result<Vec<Bytes>, Fault> {
-        let name = key.clone();
+    /// Takes out of an inbox what its reader has had, and reads the oldest of the others, at most so many.
+    pub async fn drain(&self, key: Key, had: &Had, most: usize) -> Result<Inbox, Fault> {
+        let (name, had) = (key.clone(), had.0.clone());
         let items = self.call(StoreOperation::Read, move |store| {
-            Box::pin(async move { store.drain(&key, most).await })
+            Box::pin(async move { store.drain(&key, had, most).await })
         });
-        match items.await {
-            Err(Fault::Foreign) => Ok(Vec::new()),
-            items => Ok(items?.iter().filter_map(|raw| self.read(&name, raw)).collect()),
-        }
+        let raw = match items.await {
+            Err(Fault::Foreign) => Vec::new(),
+            items => items?,
+        };
+        let items = raw.iter().filter_map(|raw| self.read(&name, raw)).collect();
+        Ok(Inbox { items, had: Had(raw) })
     }
 
     /// The members of a kind that is listed, in no order.

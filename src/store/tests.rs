@@ -60,8 +60,8 @@ impl Store for Fickle {
         self.ask(|| self.memory.replace(key, expected, value, life))
     }
 
-    fn drain<'a>(&'a self, key: &'a Key, most: usize) -> Pending<'a, Vec<Bytes>> {
-        self.ask(|| self.memory.drain(key, most))
+    fn drain<'a>(&'a self, key: &'a Key, had: Vec<Bytes>, most: usize) -> Pending<'a, Vec<Bytes>> {
+        self.ask(|| self.memory.drain(key, had, most))
     }
 
     fn list(&self, kind: Kind) -> Pending<'_, Vec<(Key, Bytes)>> {

@@ -6,6 +6,7 @@ mod anywhere;
 mod demand;
 mod owners;
 mod ties;
+mod unheard;
 mod waiting;
 
 /// A query that runs until somebody ends it.

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use redis::{Cmd, cmd};
 
 use crate::store::{Change, Key, Kind};
@@ -31,6 +32,12 @@ local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'list' and kind ~= 'none' then redis.call('DEL', KEYS[1]) end
 for at = 2, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[at]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])";
+
+/// Keys: inbox. Arguments: where the last item stands that is wanted, items that were had; those are the first, so none is
+/// searched for.
+const DRAIN: &str = "\
+for at = 2, #ARGV do redis.call('LREM', KEYS[1], 1, ARGV[at]) end
+return redis.call('LRANGE', KEYS[1], 0, ARGV[1])";
 
 /// Keys: claim. Arguments: holder, life. Answers who holds it, or nothing if the asker does now.
 const CLAIM: &str = "\
@@ -131,8 +138,17 @@ impl Words {
         words.arg(is_expected).arg(expected).arg(value).arg(millis(life)).arg(&*key.id).take()
     }
 
-    pub(super) fn drain(&self, key: &Key, most: usize) -> Cmd {
-        cmd("LPOP").arg(self.name(key)).arg(most).take()
+    pub(super) fn drain(&self, key: &Key, had: &[Bytes], most: usize) -> Cmd {
+        let last = most.saturating_sub(1);
+        if had.is_empty() {
+            return cmd("LRANGE").arg(self.name(key)).arg(0).arg(last).take();
+        }
+        let mut words = script(DRAIN, &[self.name(key)]);
+        words.arg(last);
+        for item in had {
+            words.arg(&item[..]);
+        }
+        words
     }
 
     pub(super) fn index(&self, kind: Kind) -> Cmd {

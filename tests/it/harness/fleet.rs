@@ -42,18 +42,27 @@ impl Shared {
 
     /// A way to it for one more gateway.
     fn way(&self, cut: bool) -> Way {
-        let (cut, lives) = (AtomicBool::new(cut), Mutex::default());
+        let (cut, lost, lives) = (AtomicBool::new(cut), Mutex::default(), Mutex::default());
         match self {
             Self::Memory(memory) => {
-                Way { store: Arc::clone(memory) as Arc<dyn Store>, cut, lives, _used: None }
+                Way { store: Arc::clone(memory) as Arc<dyn Store>, cut, lost, lives, _used: None }
             }
             Self::Redis(server) => {
                 let used = Used::by(&format!("url: '{}'", server.url()));
                 let store = Arc::clone(&used.store) as Arc<dyn Store>;
-                Way { store, cut, lives, _used: Some(used) }
+                Way { store, cut, lost, lives, _used: Some(used) }
             }
         }
     }
+}
+
+/// A call that changes something by being answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Call {
+    /// An inbox that was not empty.
+    Inbox,
+    /// A value of this kind that was replaced.
+    Replaced(Kind),
 }
 
 /// One gateway's way to the store, which can be cut: to the others the gateway is lost then.
@@ -61,6 +70,8 @@ impl Shared {
 pub(crate) struct Way {
     store: Arc<dyn Store>,
     cut: AtomicBool,
+    /// The call whose next answer is lost on its way.
+    lost: Mutex<Option<Call>>,
     /// How long each value was to be kept.
     lives: Mutex<Vec<(Kind, Duration)>>,
     /// Keeps the connection of a real one.
@@ -70,6 +81,24 @@ pub(crate) struct Way {
 impl Way {
     pub(crate) fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// The next such call is made, and its answer is lost.
+    pub(crate) fn lose(&self, call: Call) {
+        *self.lost.lock().unwrap() = Some(call);
+    }
+
+    /// Whether that answer was lost meanwhile.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost.lock().unwrap().is_none()
+    }
+
+    /// The answer, unless it is the one to be lost.
+    fn heard<T>(&self, call: Call, answer: T) -> Result<T, Fault> {
+        match self.lost.lock().unwrap().take_if(|lost| *lost == call) {
+            Some(_) => Err(Fault::Unavailable),
+            None => Ok(answer),
+        }
     }
 
     fn keeps(&self, kind: Kind, life: Duration) {
@@ -150,11 +179,26 @@ impl Fleet {
     /// Waits until each of these says that so many queries are in flight in all.
     pub(crate) async fn until_in_flight(&self, at: &[usize], queries: u64) {
         for at in at {
-            wait::until_async(&format!("{queries} in flight, as replica {at} says"), async || {
-                self.demand(*at).await.1["inflight"] == queries
-            })
-            .await;
+            let what = format!("{queries} in flight, as replica {at} says");
+            let is_so = async || self.demand(*at).await.1["inflight"] == queries;
+            if !wait::comes_true(is_so).await {
+                panic!("waited in vain for: {what}; {}", self.told().await);
+            }
         }
+    }
+
+    /// What each replica says of demand and of its store, for who looks into a failure.
+    async fn told(&self) -> String {
+        let mut all = Vec::new();
+        for (at, replica) in self.replicas.iter().enumerate() {
+            let metrics = replica.metrics().await;
+            let is_said =
+                |line: &&str| line.starts_with("gateway_store_") && !line.contains("_bucket{");
+            let of_store = metrics.lines().filter(is_said).collect::<Vec<_>>().join("; ");
+            let (counted, demand) = (replica.in_flight(), self.demand(at).await.1);
+            all.push(format!("replica {at} counts {counted}, says {demand}; {of_store}"));
+        }
+        all.join("\n")
     }
 
     /// A statement, posted at one replica.
@@ -268,11 +312,19 @@ impl Store for Way {
         life: Duration,
     ) -> Pending<'a, bool> {
         self.keeps(key.kind, life);
-        self.pass(move |store| store.replace(key, expected, value, life))
+        let replaced = self.pass(move |store| store.replace(key, expected, value, life));
+        Box::pin(async move {
+            let is_done = replaced.await?;
+            if is_done { self.heard(Call::Replaced(key.kind), true) } else { Ok(false) }
+        })
     }
 
-    fn drain<'a>(&'a self, key: &'a Key, most: usize) -> Pending<'a, Vec<Bytes>> {
-        self.pass(|store| store.drain(key, most))
+    fn drain<'a>(&'a self, key: &'a Key, had: Vec<Bytes>, most: usize) -> Pending<'a, Vec<Bytes>> {
+        let drained = self.pass(|store| store.drain(key, had, most));
+        Box::pin(async move {
+            let items = drained.await?;
+            if items.is_empty() { Ok(items) } else { self.heard(Call::Inbox, items) }
+        })
     }
 
     fn list(&self, kind: Kind) -> Pending<'_, Vec<(Key, Bytes)>> {

@@ -6,8 +6,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 /// How often a state is looked at.
 const LOOK: Duration = Duration::from_millis(5);
-/// Long enough for a machine that compiles beside the tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for a machine that compiles beside the tests, and for a store that it lets answer late again and again.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Waits until `is_so`; panics with `what` after [`PATIENCE`].
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -15,7 +15,12 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// The same for a question that has to be awaited.
-pub(crate) async fn until_async(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until_async(what: &str, is_so: impl AsyncFnMut() -> bool) {
+    assert!(comes_true(is_so).await, "waited {PATIENCE:?} in vain for: {what}");
+}
+
+/// Whether `is_so` comes true within [`PATIENCE`].
+pub(crate) async fn comes_true(mut is_so: impl AsyncFnMut() -> bool) -> bool {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let waiting = async {
@@ -26,7 +31,7 @@ pub(crate) async fn until_async(what: &str, mut is_so: impl AsyncFnMut() -> bool
             }
         }
     };
-    assert!(timeout(PATIENCE, waiting).await.is_ok(), "waited {PATIENCE:?} in vain for: {what}");
+    timeout(PATIENCE, waiting).await.is_ok()
 }
 
 /// Lets that much time pass: for a test that shows that something does *not* happen.

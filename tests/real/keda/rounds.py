@@ -68,7 +68,8 @@ class Round:
 
     def __init__(self, workers, gateway):
         self._workers = workers
-        assert workers.replicas() == 0
+        # A poll that was under way when the last round ended may want workers once more.
+        workers.gone()
         with workers.watch() as watch:
             self.statement = gateway.statement()
             self.seen = watch.first(1) - self.statement.at

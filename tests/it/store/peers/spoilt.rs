@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice::store::{Claim, Key, Kind};
+use sluice::store::{Claim, Had, Key, Kind};
 
 use crate::harness::server::{Server, Used};
 
@@ -25,7 +25,8 @@ async fn what_is_not_ours_is_absent_for_reads_and_gives_way_to_writes() {
         assert_eq!(shared.get(key(Kind::Query, id)).await, Ok(None), "{id}");
     }
     assert_eq!(shared.get(key(Kind::Waiting, "w")).await, Ok(None), "it was not sealed");
-    assert_eq!(shared.drain(key(Kind::Inbox, "i"), 9).await, Ok(Vec::new()));
+    let read = shared.drain(key(Kind::Inbox, "i"), &Had::default(), 9).await.unwrap();
+    assert!(read.items.is_empty() && read.had.is_empty());
     assert_eq!(shared.list(Kind::Mark).await, Ok(Vec::new()));
     assert!(shared.is_up(), "nothing of this is the store's fault");
 
@@ -34,7 +35,10 @@ async fn what_is_not_ours_is_absent_for_reads_and_gives_way_to_writes() {
     shared.push(key(Kind::Inbox, "i"), "1", LIFE).await.unwrap();
     server.ask::<()>(&["RPUSH", "sluice:inbox:i", "x"]).await;
     shared.push(key(Kind::Inbox, "i"), "2", LIFE).await.unwrap();
-    assert_eq!(shared.drain(key(Kind::Inbox, "i"), 9).await.unwrap(), ["1", "2"]);
+    let read = shared.drain(key(Kind::Inbox, "i"), &Had::default(), 9).await.unwrap();
+    assert_eq!((read.items, read.had.len()), (vec!["1".into(), "2".into()], 3));
+    let rest = shared.drain(key(Kind::Inbox, "i"), &read.had, 9).await.unwrap();
+    assert!(rest.had.is_empty(), "what is not ours goes with the others");
     assert_eq!(shared.claim(key(Kind::Lease, "l"), "me", LIFE).await, Ok(Claim::Won));
     shared.put(key(Kind::Mark, "m"), "1", LIFE).await.unwrap();
     assert_eq!(shared.list(Kind::Mark).await.unwrap(), [(key(Kind::Mark, "m"), "1".into())]);
