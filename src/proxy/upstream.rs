@@ -2,9 +2,9 @@
 //!
 //! Each data thread has ways of its own: a connection lives on the runtime that made it. Statements and polls go on a
 //! `line`, without a task between them and the socket; what has a streaming body goes by hyper's client. `asking` is what
-//! either is given: the client's headers, and ours in their place. Either repeats a
-//! request by itself only where that is safe: hyper if a reused connection never began it, a line if it is a GET or HEAD
-//! and a reused connection closed without a byte of an answer.
+//! either is given: the client's headers, and ours in their place. Either repeats a request by itself only where that is
+//! safe: hyper if a reused connection never began it, a line if it is a GET or HEAD and a reused connection closed without a
+//! byte of an answer.
 
 mod answer;
 mod asking;
