@@ -51,13 +51,16 @@ deny: $(CARGO_DENY)/bin/cargo-deny ## Licences, banned crates, duplicates, sourc
 $(CARGO_DENY)/bin/cargo-deny:
 	cargo install cargo-deny --quiet --locked --debug --version $(CARGO_DENY_VERSION) --root $(CARGO_DENY)
 
-bench: ## Speed beside other proxies, and instruction counts (fetches haproxy, nginx, valgrind); BENCH=--quick looks only
-	$(PYTHON) tests/real/debian.py haproxy nginx valgrind
+# A look is no result.
+RESULTS := $(if $(findstring --quick,$(BENCH)),,--results benches/RESULTS.md)
+
+bench: ## Speed beside other proxies, and instruction counts (fetches HAProxy, nginx, Envoy, valgrind); writes benches/RESULTS.md; BENCH=--quick looks only
+	$(PYTHON) tests/real/proxies.py >/dev/null
 	@if [ -n "$(GUNGRAUN_VERSION)" ] && [ ! -x $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin/gungraun-runner ]; then \
 		cargo install gungraun-runner --quiet --locked --version $(GUNGRAUN_VERSION) --root $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION); \
 	fi
-	cargo bench --locked --features counts --bench compare -- $(BENCH)
-	cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(BENCH)
+	PATH="$$($(PYTHON) tests/real/proxies.py):$$PATH" cargo bench --locked --features counts --bench compare -- $(RESULTS) $(BENCH)
+	cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(RESULTS) $(BENCH)
 	cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))
 	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked --features counts --bench counts
 

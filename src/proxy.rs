@@ -16,6 +16,7 @@ use crate::{
 };
 
 pub(crate) mod answers;
+pub(crate) mod chunks;
 pub(crate) mod connection;
 pub(crate) mod core;
 pub(crate) mod deadlines;

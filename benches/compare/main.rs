@@ -19,6 +19,7 @@ mod machine;
 mod memory;
 mod peers;
 mod profile;
+mod results;
 mod table;
 mod upstream;
 mod wire;
@@ -55,6 +56,9 @@ struct Options {
     /// A CPU profile and a flame graph of Sluice under each load go into this folder; nothing else is measured
     #[arg(long, value_name = "FOLDER")]
     profile: Option<PathBuf>,
+    /// Where the tables are written to, too, each in a section of its own that is written anew
+    #[arg(long, value_name = "FILE")]
+    results: Option<PathBuf>,
     /// What `cargo bench` passes to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -106,10 +110,11 @@ async fn compare(options: &Options) {
         return cost(options, to).await;
     }
     let peers = peers::start(&options.sluice, to).await;
-    println!("{}\n", machine::describe(&peers));
+    let machine = machine::describe(&peers);
     let results = rounds(&peers, &options.loads(), options.pace()).await;
-    println!("{}", table::of(&results, "HAProxy"));
-    println!("{}", memory::measure(&peers, options.quick).await);
+    let table = table::of(&results, "HAProxy");
+    let memory = memory::measure(&peers, options.quick).await;
+    results::tell(options, "Beside other proxies", &[&machine, &table, &memory]);
 }
 
 /// What each way of telling costs, beside a gateway that tells nothing.
@@ -118,9 +123,10 @@ async fn cost(options: &Options, to: Coordinators) {
     let binary = options.sluice.first().expect("a build");
     let folder = tempfile::tempdir().expect("a folder");
     let peers = peers::telling(binary, to, collector, folder.path()).await;
-    println!("{}\n", machine::describe(&peers));
+    let machine = machine::describe(&peers);
     let results = rounds(&peers, &options.loads(), options.pace()).await;
-    println!("{}", table::of(&results, peers::SILENT));
+    let table = table::of(&results, peers::SILENT);
+    results::tell(options, "What telling costs", &[&machine, &table]);
 }
 
 /// What was measured of one peer under one load, round by round.

@@ -62,6 +62,7 @@ pub(crate) async fn start(sluices: &[PathBuf], to: Coordinators) -> Vec<Peer> {
     }
     peers.extend(haproxy(to));
     peers.extend(nginx(to));
+    peers.extend(envoy(to));
     for peer in &peers {
         answers(peer).await;
     }
@@ -203,6 +204,56 @@ fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
     spawn("nginx".to_owned(), "nginx", "-v", &config, arguments, ports)
 }
 
+fn envoy(Coordinators { pages, queries }: Coordinators) -> Option<Peer> {
+    let ports = (free(), free());
+    let socket = |at: SocketAddr| {
+        format!("{{ socket_address: {{ address: '{}', port_value: {} }} }}", at.ip(), at.port())
+    };
+    let listener = |name: &str, at: SocketAddr| {
+        format!(
+            "  - name: {name}
+    address: {}
+    filter_chains:
+    - filters:
+      - name: envoy.filters.network.http_connection_manager
+        typed_config:
+          '@type': type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager
+          stat_prefix: {name}
+          codec_type: HTTP1
+          route_config:
+            virtual_hosts:
+            - {{ name: all, domains: ['*'], routes: [{{ match: {{ prefix: / }}, route: {{ cluster: {name}, timeout: 0s }} }}] }}
+          http_filters:
+          - name: envoy.filters.http.router
+            typed_config: {{ '@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}
+",
+            socket(at)
+        )
+    };
+    let cluster = |name: &str, to: SocketAddr| {
+        format!(
+            "  - name: {name}
+    connect_timeout: 5s
+    load_assignment: {{ cluster_name: {name}, endpoints: [{{ lb_endpoints: [{{ endpoint: {{ address: {} }} }}] }}] }}
+",
+            socket(to)
+        )
+    };
+    let config = format!(
+        "static_resources:\n  listeners:\n{}{}  clusters:\n{}{}",
+        listener("pages", ports.0),
+        listener("queries", ports.1),
+        cluster("pages", pages),
+        cluster("queries", queries)
+    );
+    let arguments = |file: &str| {
+        ["-c", file, "--concurrency", "1", "--use-dynamic-base-id", "--log-level", "off"]
+            .map(str::to_owned)
+            .to_vec()
+    };
+    spawn("Envoy".to_owned(), "envoy", "--version", &config, arguments, ports)
+}
+
 fn spawn(
     name: String,
     program: &str,
@@ -230,7 +281,7 @@ fn spawn(
         .expect("a process");
     Some(Peer {
         name,
-        version: said.lines().next().map(str::to_owned),
+        version: said.lines().find(|line| !line.is_empty()).map(str::to_owned),
         pid: Some(child.id()),
         pages,
         queries,

@@ -7,8 +7,8 @@ use crate::{Result, load::Sample};
 /// One row for each load and peer; `×` compares CPU with that of `measure`.
 pub(crate) fn of(results: &[Result], measure: &str) -> String {
     let mut text = format!(
-        "| load | clients | proxy | CPU µs | × {measure} | per second | p50 ms | p99 ms | alone: p50 added µs | alone: p99 added µs |\n\
-         | --- | --: | --- | --: | --: | --: | --: | --: | --: | --: |\n"
+        "| load | clients | proxy | CPU µs | of all rounds | × {measure} | per second | p50 ms | p99 ms | alone: p50 added µs | alone: p99 added µs |\n\
+         | --- | --: | --- | --: | --- | --: | --: | --: | --: | --: | --: |\n"
     );
     for result in results {
         let _ = writeln!(text, "{}", row(result, results, measure));
@@ -27,11 +27,12 @@ fn row(result: &Result, all: &[Result], measure: &str) -> String {
     let cpu = median(&result.busy, |sample| sample.cpu);
     let ratio = of(measure).map(|measure| cpu / median(&measure.busy, |sample| sample.cpu));
     format!(
-        "| {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {} | {} |",
+        "| {} | {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {} | {} |",
         result.load.name,
         result.load.clients,
         result.peer,
         if cpu > 0.0 { format!("{cpu:.1}") } else { "–".to_owned() },
+        if cpu > 0.0 { spread(&result.busy) } else { "–".to_owned() },
         ratio.filter(|_| cpu > 0.0).map_or("–".to_owned(), |ratio| format!("{ratio:.2}")),
         median(&result.busy, |sample| sample.rate),
         median(&result.busy, |sample| sample.p50) / 1e3,
@@ -39,6 +40,13 @@ fn row(result: &Result, all: &[Result], measure: &str) -> String {
         added(|sample| sample.p50),
         added(|sample| sample.p99),
     )
+}
+
+/// The cheapest round and the dearest.
+fn spread(samples: &[Sample]) -> String {
+    let least = samples.iter().map(|sample| sample.cpu).fold(f64::INFINITY, f64::min);
+    let most = samples.iter().map(|sample| sample.cpu).fold(0.0, f64::max);
+    format!("{least:.1} to {most:.1}")
 }
 
 fn median(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64 {

@@ -3,7 +3,7 @@
 //! Which of the two protocols it speaks says ALPN; without TLS it is HTTP/1.1. What a request is, once it is read, is
 //! the same for both (`answer`).
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use tokio::{
@@ -79,10 +79,10 @@ pub(crate) async fn serve(
     let secured = core.shared.tls.present();
     let client = Client { address, tls: secured.is_some() };
     let service = Service { core, routes, client };
-    let outcome = match secured {
+    let outcome: Result<(), Box<dyn Error + Send + Sync>> = match secured {
         None => {
             let socket = Pushed::new(socket, limits.write);
-            one_by_one::serve(socket, service, limits, stops).await
+            one_by_one::serve(socket, service, limits, stops).await.map_err(Into::into)
         }
         // Boxed: what has no TLS shall not take its room.
         Some(config) => {
@@ -91,9 +91,13 @@ pub(crate) async fn serve(
             match unless_leaving(&stops, handshake).await {
                 None => return,
                 Some(stream) if tls::is_h2(&stream) => {
-                    Box::pin(streams::serve(stream, service, limits, stops, tasks)).await
+                    let served = streams::serve(stream, service, limits, stops, tasks);
+                    Box::pin(served).await.map_err(Into::into)
                 }
-                Some(stream) => Box::pin(one_by_one::serve(stream, service, limits, stops)).await,
+                Some(stream) => {
+                    let served = one_by_one::serve(stream, service, limits, stops);
+                    Box::pin(served).await.map_err(Into::into)
+                }
             }
         }
     };

@@ -350,30 +350,22 @@ async fn send(
     followed: &Followed,
     plan: &Plan,
 ) -> Result<http::Response<AnswerBody>, Failure> {
-    let mut headers = followed.headers.clone();
-    let trace = query.and_then(|query| query.about.traceparent.as_ref());
-    if let Some(trace) = trace.filter(|_| !headers.contains_key(TRACEPARENT)) {
-        headers.insert(TRACEPARENT, trace.clone());
-    }
+    let what = (followed.method.clone(), &followed.path);
     let body = Outgoing::Whole(followed.body.clone());
-    let request = forward::request(
-        exchange,
-        backend,
-        plan,
-        followed.method.clone(),
-        &followed.path,
-        headers,
-        body,
-    )
-    .map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let mut asking = forward::asking(exchange, backend, plan, what, &followed.headers)?;
+    let trace = query.and_then(|query| query.about.traceparent.as_ref());
+    if let Some(trace) = trace.filter(|_| !followed.headers.contains_key(TRACEPARENT)) {
+        asking.headers.set(TRACEPARENT, trace.clone());
+    }
     let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
-    forward::send(&core.upstream, exchange, backend, request, within).await
+    forward::send(&core.upstream, exchange, backend, asking, body, within).await
 }
 
 /// Trino 483 says so from the POST's answer on.
 fn is_spooled(headers: &HeaderMap) -> bool {
-    headers.contains_key(X_TRINO_QUERY_DATA_ENCODING)
-        || headers.contains_key(X_PRESTO_QUERY_DATA_ENCODING)
+    headers
+        .keys()
+        .any(|name| *name == X_TRINO_QUERY_DATA_ENCODING || *name == X_PRESTO_QUERY_DATA_ENCODING)
 }
 
 fn is_compressed(answer: &http::Response<AnswerBody>) -> bool {

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri,
     header::{ACCEPT_ENCODING, HOST, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE},
     uri::PathAndQuery,
 };
@@ -20,7 +20,7 @@ use crate::{
         core::Core,
         exchange::{Exchange, line},
         unavailable,
-        upstream::{AnswerBody, Failure, Outgoing, Upstream},
+        upstream::{AnswerBody, Asking, Failure, Headers, Outgoing, Upstream},
     },
     snapshot::Backend,
     trino::{
@@ -70,12 +70,13 @@ impl Plan {
             &backend.url.base_path,
         );
         let marked = exchange.snapshot.has_several_backends() && page != Page::None;
-        let marker = if marked { marker::prefix(&backend.name) } else { String::new() };
-        let wanted = format!("{}{marker}", base.prefix);
+        let marker = || if marked { marker::prefix(&backend.name) } else { String::new() };
+        let wants_prefix = marked || !base.prefix.is_empty();
         let proves_prefix =
             mode == Mode::Forwarded && backend.capabilities.as_ref().is_some_and(|c| c.prefix);
-        if proves_prefix || (mode != Mode::Rewrite && wanted.is_empty()) {
-            let prefix = (proves_prefix && !wanted.is_empty()).then_some(wanted);
+        if proves_prefix || (mode != Mode::Rewrite && !wants_prefix) {
+            let prefix =
+                (proves_prefix && wants_prefix).then(|| format!("{}{}", base.prefix, marker()));
             return Self { mode, prefix, identity: false, patch: None };
         }
         // Without a proven prefix the marker is ours to write, on the small pages only; a client's own prefix
@@ -86,7 +87,7 @@ impl Plan {
         let patch = this_page.then(|| {
             Arc::new(Patch {
                 from: origins(mode, base, backend),
-                to: format!("{base}{marker}"),
+                to: format!("{base}{}", marker()),
                 scope,
             })
         });
@@ -110,43 +111,45 @@ fn origins(mode: Mode, base: &ClientBase, backend: &Backend) -> Vec<String> {
 }
 
 /// Builds the request that the plan wants; `headers` are the client's, cleaned.
-pub(crate) fn request(
+pub(crate) fn asking<'a>(
     exchange: &Exchange,
     backend: &Backend,
     plan: &Plan,
-    method: Method,
-    path: &PathAndQuery,
-    mut headers: HeaderMap,
-    body: Outgoing,
-) -> Result<Request<Outgoing>, http::Error> {
+    (method, path): (Method, &PathAndQuery),
+    headers: &'a HeaderMap,
+) -> Result<Asking<'a>, Failure> {
+    let unsendable = |error: http::Error| Failure::Unsendable(error.to_string());
+    let uri = uri(backend, path).map_err(unsendable)?;
+    let headers = said(exchange, backend, plan, headers).map_err(unsendable)?;
+    Ok(Asking { method, uri, headers })
+}
+
+fn said<'a>(
+    exchange: &Exchange,
+    backend: &Backend,
+    plan: &Plan,
+    client: &'a HeaderMap,
+) -> Result<Headers<'a>, http::Error> {
+    let mut headers = Headers::of(client);
     let host = if plan.mode == Mode::Host {
         exchange.base.authority.as_str()
     } else {
         backend.url.authority.as_str()
     };
-    headers.insert(HOST, HeaderValue::from_str(host)?);
+    headers.set(HOST, HeaderValue::from_str(host)?);
     if plan.mode == Mode::Forwarded {
         forwarded(exchange, plan, &mut headers)?;
     }
     if plan.identity {
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    } else if let Some(readable) = readable_encodings(&headers) {
-        headers.insert(ACCEPT_ENCODING, readable);
+        headers.set(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    } else if let Some(readable) = readable_encodings(client) {
+        headers.set(ACCEPT_ENCODING, readable);
     }
-    headers.insert(X_REQUEST_ID, exchange.request_id.header());
-    if let Some(trace) = exchange
-        .trace
-        .header()
-        .filter(|_| exchange.adds_trace && !headers.contains_key(TRACEPARENT))
-    {
-        headers.insert(TRACEPARENT, trace);
+    headers.set(X_REQUEST_ID, exchange.request_id.header());
+    if exchange.adds_trace && !client.contains_key(TRACEPARENT) {
+        exchange.trace.header().into_iter().for_each(|trace| headers.set(TRACEPARENT, trace));
     }
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = uri(backend, path)?;
-    *request.version_mut() = Version::HTTP_11;
-    *request.headers_mut() = headers;
-    Ok(request)
+    Ok(headers)
 }
 
 fn uri(backend: &Backend, path: &PathAndQuery) -> Result<Uri, http::Error> {
@@ -158,14 +161,18 @@ fn uri(backend: &Backend, path: &PathAndQuery) -> Result<Uri, http::Error> {
     parts.path_and_query(format!("{}{path}", backend.url.base_path)).build()
 }
 
-fn forwarded(exchange: &Exchange, plan: &Plan, headers: &mut HeaderMap) -> Result<(), http::Error> {
+fn forwarded(
+    exchange: &Exchange,
+    plan: &Plan,
+    headers: &mut Headers<'_>,
+) -> Result<(), http::Error> {
     let base = &exchange.base;
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(base.scheme.as_str()));
-    headers.insert(X_FORWARDED_HOST, HeaderValue::from_str(&base.authority)?);
-    headers.insert(X_FORWARDED_PORT, HeaderValue::from(base.port()));
-    headers.insert(X_FORWARDED_FOR, HeaderValue::from_str(&exchange.client.to_string())?);
+    headers.set(X_FORWARDED_PROTO, HeaderValue::from_static(base.scheme.as_str()));
+    headers.set(X_FORWARDED_HOST, HeaderValue::from_str(&base.authority)?);
+    headers.set(X_FORWARDED_PORT, HeaderValue::from(base.port()));
+    headers.set(X_FORWARDED_FOR, HeaderValue::from_str(&exchange.client.to_string())?);
     if let Some(prefix) = &plan.prefix {
-        headers.insert(X_FORWARDED_PREFIX, HeaderValue::from_str(prefix)?);
+        headers.set(X_FORWARDED_PREFIX, HeaderValue::from_str(prefix)?);
     }
     Ok(())
 }
@@ -175,14 +182,15 @@ pub(crate) async fn send(
     upstream: &Upstream,
     exchange: &Exchange,
     backend: &Arc<Backend>,
-    mut request: Request<Outgoing>,
+    mut asking: Asking<'_>,
+    body: Outgoing,
     within: std::time::Duration,
 ) -> Result<Response<AnswerBody>, Failure> {
     exchange.learned.backend(&backend.name);
-    let is_statement = request.method() == Method::POST;
-    let told = exchange.spans.attempt(exchange, backend, &mut request);
+    let is_statement = asking.method == Method::POST;
+    let told = exchange.spans.attempt(exchange, backend, &mut asking);
     let started = Instant::now();
-    let outcome = upstream.send(backend.trust.as_ref(), request, within).await;
+    let outcome = upstream.send(backend.trust.as_ref(), asking, body, within).await;
     told.into_iter().for_each(|attempt| attempt.ended(&outcome));
     let took = started.elapsed();
     exchange.account.waited(took);

@@ -3,21 +3,15 @@
 //! End-to-end headers pass as they came, values and order of lines untouched. Hop-by-hop ones, `Forwarded` and
 //! the client's own `X-Forwarded-*` do not: the URI mode decides which of the latter a backend gets.
 
-use http::{
-    HeaderMap,
-    header::{CONTENT_LENGTH, EXPECT, HOST},
-};
+use http::HeaderMap;
 
-use crate::trino::headers::{forwarding, hop_by_hop};
+use crate::trino::headers::{end_here, is_forwarding};
 
 /// Takes out of a request what ends at this hop.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
-    hop_by_hop(headers);
-    forwarding(headers);
-    headers.remove(HOST);
     // The body is read or streamed by us: 100-continue has been answered, and the length is stated anew.
-    headers.remove(EXPECT);
-    headers.remove(CONTENT_LENGTH);
+    let ours = |name: &str| matches!(name, "host" | "expect" | "content-length");
+    end_here(headers, |name| ours(name) || is_forwarding(name));
 }
 
 #[cfg(test)]

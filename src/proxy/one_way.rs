@@ -94,11 +94,10 @@ async fn try_to(
     let plan = Plan::new(exchange, backend, Page::None);
     let path =
         parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    let request =
-        forward::request(exchange, backend, &plan, parts.method, &path, parts.headers, body)
-            .map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let what = (parts.method, &path);
+    let asking = forward::asking(exchange, backend, &plan, what, &parts.headers)?;
     let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
-    let answer = forward::send(&core.upstream, exchange, backend, request, within).await?;
+    let answer = forward::send(&core.upstream, exchange, backend, asking, body, within).await?;
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts, plan.patch.as_deref());
     core.shared.challenges(exchange, backend, &mut parts.headers);

@@ -13,12 +13,16 @@ use sluice_routing::QueryId;
 use tokio::time::Instant;
 
 use crate::{
-    proxy::{core::Core, exchange::Exchange, statement::asked::Asked, upstream::Outgoing},
+    proxy::{core::Core, exchange::Exchange, statement::asked::Asked, upstream::Asking},
     queries::{is_ours, query::About},
     snapshot::Backend,
     telemetry::{
         context::{TRACEPARENT, TraceContext},
-        traces::{Traces, inject, query::QuerySpan},
+        traces::{
+            Traces,
+            inject::{self, State},
+            query::QuerySpan,
+        },
     },
 };
 
@@ -124,14 +128,20 @@ impl Spans {
         &'a self,
         exchange: &'a Exchange,
         backend: &Arc<Backend>,
-        request: &mut Request<Outgoing>,
+        asking: &mut Asking<'_>,
     ) -> Option<Attempt<'a>> {
         if matches!(self, Self::Off) {
             return None;
         }
         let context = exchange.trace.child();
-        inject::into(request.headers_mut(), &context);
-        self.server().map(|server| Attempt::begin(server, exchange, backend, context, request))
+        let headers = &mut asking.headers;
+        match inject::state(headers.client(), &context) {
+            State::Stays => {}
+            State::Goes => headers.take_away(inject::TRACESTATE),
+            State::Becomes(state) => headers.set(inject::TRACESTATE, state),
+        }
+        context.header().into_iter().for_each(|parent| headers.set(TRACEPARENT, parent));
+        self.server().map(|server| Attempt::begin(server, exchange, backend, context, asking))
     }
 
     /// The span of the query that a POST asks for; what counts as none has none.

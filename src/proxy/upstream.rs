@@ -6,6 +6,7 @@
 //! and a reused connection closed without a byte of an answer.
 
 mod answer;
+mod asking;
 mod connecting;
 mod line;
 mod wire;
@@ -30,7 +31,10 @@ use thiserror::Error;
 use tokio::time::timeout;
 use tower::{Service as _, ServiceExt as _};
 
-pub(crate) use self::answer::{AnswerBody, Broken};
+pub(crate) use self::{
+    answer::{AnswerBody, Broken},
+    asking::{Asking, Headers, Outgoing},
+};
 use self::{
     connecting::{Cause, Connecting},
     line::{Answered, Home, Idle, LARGE_READ, Line, LineBody, MOST_HEADERS, asked},
@@ -76,15 +80,6 @@ impl fmt::Debug for Upstream {
     }
 }
 
-/// The body of a request to a coordinator.
-#[derive(Debug)]
-pub(crate) enum Outgoing {
-    /// All of it.
-    Whole(Bytes),
-    /// As it comes from the client.
-    Streaming(Body),
-}
-
 /// Why there is no answer.
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
@@ -117,11 +112,12 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         trust: Option<&Arc<Trust>>,
-        request: Request<Outgoing>,
+        asking: Asking<'_>,
+        body: Outgoing,
         within: Duration,
     ) -> Result<Response<AnswerBody>, Failure> {
         let ways = trust.map(|trust| self.pool(trust));
-        let answering = ways.as_ref().unwrap_or(&self.plain).send(request);
+        let answering = ways.as_ref().unwrap_or(&self.plain).send(asking, body);
         timeout(within, answering).await.unwrap_or(Err(Failure::Late(within)))
     }
 
@@ -158,13 +154,27 @@ impl Ways {
         Self { http, connecting, idle: Idle::new(patience) }
     }
 
-    async fn send(&self, request: Request<Outgoing>) -> Result<Response<AnswerBody>, Failure> {
-        let (head, body) = request.into_parts();
-        let body = match body {
-            Outgoing::Whole(body) => return self.ask(&Request::from_parts(head, ()), body).await,
-            Outgoing::Streaming(body) => body,
-        };
-        match self.http.request(Request::from_parts(head, body)).await {
+    async fn send(
+        &self,
+        asking: Asking<'_>,
+        body: Outgoing,
+    ) -> Result<Response<AnswerBody>, Failure> {
+        match body {
+            Outgoing::Whole(body) => self.ask(&asking, body).await,
+            Outgoing::Streaming(body) => self.stream(asking, body).await,
+        }
+    }
+
+    async fn stream(
+        &self,
+        asking: Asking<'_>,
+        body: Body,
+    ) -> Result<Response<AnswerBody>, Failure> {
+        let mut request = Request::new(body);
+        *request.headers_mut() = asking.headers.whole();
+        *request.method_mut() = asking.method;
+        *request.uri_mut() = asking.uri;
+        match self.http.request(request).await {
             Ok(answer) => Ok(answer.map(AnswerBody::Hyper)),
             Err(error) if error.is_connect() => Err(Failure::Connect(error.into())),
             Err(error) => Err(Failure::Lost(error.into())),
@@ -172,13 +182,9 @@ impl Ways {
     }
 
     /// Asks on a line that is open already, else on a new one.
-    async fn ask(
-        &self,
-        request: &Request<()>,
-        body: Bytes,
-    ) -> Result<Response<AnswerBody>, Failure> {
-        let (words, method) = (asked(request, body.len()), request.method());
-        let authority = request.uri().authority();
+    async fn ask(&self, asking: &Asking<'_>, body: Bytes) -> Result<Response<AnswerBody>, Failure> {
+        let (words, method) = (asked(asking, body.len()), &asking.method);
+        let authority = asking.uri.authority();
         let authority =
             authority.ok_or_else(|| Failure::Unsendable("no coordinator".to_owned()))?;
         let may_repeat = matches!(*method, Method::GET | Method::HEAD);
@@ -191,7 +197,7 @@ impl Ways {
                 Err(broken) => return Err(Failure::Lost(broken.into())),
             }
         }
-        let mut line = self.open(request.uri()).await.map_err(|cause| match was_sent {
+        let mut line = self.open(&asking.uri).await.map_err(|cause| match was_sent {
             // Nobody knows what became of the first attempt.
             true => Failure::Lost(cause),
             false => Failure::Connect(cause),
@@ -215,25 +221,17 @@ impl Ways {
         line: Line,
     ) -> Response<AnswerBody> {
         let home = Home { idle: Arc::downgrade(&self.idle), authority: authority.clone() };
-        let peer = line.peer();
         let (parts, body) = LineBody::of(answered, line, home);
-        let mut answer = Response::from_parts(parts, AnswerBody::Line(body));
-        if let Some(peer) = peer {
-            answer.extensions_mut().insert(Peer(peer));
-        }
-        answer
+        Response::from_parts(parts, AnswerBody::Line(body))
     }
 }
 
-/// Who answered on a line.
-#[derive(Clone, Copy, Debug)]
-struct Peer(SocketAddr);
-
 /// The address that an answer came from.
 pub(crate) fn peer(answer: &Response<AnswerBody>) -> Option<SocketAddr> {
-    let extensions = answer.extensions();
-    let of_hyper = || extensions.get::<HttpInfo>().map(HttpInfo::remote_addr);
-    extensions.get::<Peer>().map(|peer| peer.0).or_else(of_hyper)
+    match answer.body() {
+        AnswerBody::Line(body) => body.peer(),
+        AnswerBody::Hyper(_) => answer.extensions().get::<HttpInfo>().map(HttpInfo::remote_addr),
+    }
 }
 
 impl Failure {

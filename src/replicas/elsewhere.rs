@@ -158,7 +158,9 @@ impl Elsewhere {
         found: Option<Record>,
         me: Incarnation,
     ) -> Option<Record> {
-        let Some(met) = self.0.get_mut(&id) else { return found };
+        let Some(met) = self.0.get_mut(&id) else {
+            return found.filter(|record| record.owner != me);
+        };
         if found.as_ref().is_none_or(|record| record.owner != me) {
             met.before = found;
         }

@@ -39,7 +39,7 @@ impl TraceContext {
 
     /// The context that one header value carries.
     pub fn of_value(value: &HeaderValue) -> Option<Self> {
-        Self::parse(value.to_str().ok()?.trim())
+        Self::canonical(value.as_bytes()).or_else(|| Self::parse(value.to_str().ok()?.trim()))
     }
 
     /// A new trace, not sampled, since nothing of it is exported.
@@ -62,6 +62,23 @@ impl TraceContext {
         let mut bytes = self.0;
         write_hex(bytes.get_mut(SPAN), u128::from(fastrand::u64(1..=u64::MAX)));
         Self(bytes)
+    }
+
+    /// What is written as we write it ourselves, which is what nearly all write.
+    fn canonical(text: &[u8]) -> Option<Self> {
+        let bytes: [u8; LENGTH] = text.try_into().ok()?;
+        let hex = |part: Range<usize>, can_be_zero: bool| {
+            let part = bytes.get(part).unwrap_or_default();
+            part.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+                && (can_be_zero || part.iter().any(|byte| *byte != b'0'))
+        };
+        let dashes = [2, TRACE.end, SPAN.end].iter().all(|at| bytes.get(*at) == Some(&b'-'));
+        (dashes
+            && bytes.starts_with(b"00")
+            && hex(TRACE, false)
+            && hex(SPAN, false)
+            && hex(FLAGS, true))
+        .then_some(Self(bytes))
     }
 
     /// Reads a header's value in any case and any version; later versions may carry more behind a dash.
@@ -182,8 +199,9 @@ impl RequestId {
 
     /// A new id of 32 hexadecimal digits.
     pub fn generate() -> Self {
-        let text = format!("{:032x}", fastrand::u128(..));
-        Self(HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static("none")))
+        let mut text = [b'0'; 32];
+        write_hex(Some(&mut text), fastrand::u128(..));
+        Self(HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("none")))
     }
 
     /// As text.

@@ -1,11 +1,16 @@
 //! Header names, and what may not travel: hop-by-hop headers, and encodings that we cannot read.
+//!
+//! `known` finds the names that every poll carries.
 
 use http::HeaderMap;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
-    COOKIE, FORWARDED, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
 };
+
+mod known;
+
+pub use known::header_name;
 
 macro_rules! names {
     ($($constant:ident = $name:literal;)*) => {
@@ -50,22 +55,25 @@ names! {
     TRACEPARENT = "traceparent";
     TRACESTATE = "tracestate";
     BAGGAGE = "baggage";
-    KEEP_ALIVE = "keep-alive";
-    PROXY_CONNECTION = "proxy-connection";
 }
 
-/// Meant for one connection only (RFC 9110 section 7.6.1, and what older ones add).
-const HOP_BY_HOP: [HeaderName; 9] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// Whether a header is meant for one connection only (RFC 9110 section 7.6.1, and what older ones add).
+fn is_hop_by_hop(name: &str) -> bool {
+    // Of most names the first letter says enough.
+    matches!(name.as_bytes().first(), Some(b'c' | b'k' | b'p' | b't' | b'u'))
+        && matches!(
+            name,
+            "connection"
+                | "keep-alive"
+                | "proxy-connection"
+                | "proxy-authenticate"
+                | "proxy-authorization"
+                | "te"
+                | "trailer"
+                | "transfer-encoding"
+                | "upgrade"
+        )
+}
 
 /// What `Connection` may not take away: who asks, what the message is, and where it came from. A sender must not list
 /// these there; one that does wants the next hop to see another request than we did.
@@ -84,16 +92,17 @@ const END_TO_END_PREFIXES: [&str; 5] =
 
 /// Removes the hop-by-hop headers and those that `Connection` lists, but for end-to-end ones of ours and Trino's.
 pub fn hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        for name in listed(headers) {
-            headers.remove(name);
-        }
-    }
-    for name in &HOP_BY_HOP {
-        // Most are not there, and to compare names costs less than to hash one.
-        if headers.keys().any(|key| key == name) {
-            headers.remove(name);
-        }
+    end_here(headers, |_| false);
+}
+
+/// The same, and every header that `also` names, in one pass over the names: few of them are there, and to look one up
+/// costs more than to read them all.
+pub fn end_here(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
+    let ends = |name: &&HeaderName| is_hop_by_hop(name.as_str()) || also(name.as_str());
+    let ending: Vec<HeaderName> = headers.keys().filter(ends).cloned().collect();
+    let listed = if ending.contains(&CONNECTION) { listed(headers) } else { Vec::new() };
+    for name in ending.into_iter().chain(listed) {
+        headers.remove(name);
     }
 }
 
@@ -101,6 +110,10 @@ fn listed(headers: &HeaderMap) -> Vec<HeaderName> {
     let lines = headers.get_all(CONNECTION).iter().filter_map(|line| line.to_str().ok());
     let names = lines.flat_map(|line| line.split(',')).map(str::trim);
     names
+        // What nearly all of them say, of which the first is no header and the second goes anyway.
+        .filter(|name| {
+            !["close", "keep-alive"].iter().any(|usual| name.eq_ignore_ascii_case(usual))
+        })
         .filter_map(|name| HeaderName::try_from(name).ok())
         .filter(|name| !is_end_to_end(name))
         .collect()
@@ -111,24 +124,18 @@ fn is_end_to_end(name: &HeaderName) -> bool {
         || END_TO_END_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
 }
 
-/// Removes every forwarding header, `Forwarded` and all that begin with `x-forwarded-`: a Trino with default settings
+/// Whether it is a forwarding header, `Forwarded` or one that begins with `x-forwarded-`: a Trino with default settings
 /// refuses any of them with 406.
-pub fn forwarding(headers: &mut HeaderMap) {
-    headers.remove(FORWARDED);
-    let ours = headers.keys().filter(|name| name.as_str().starts_with("x-forwarded-"));
-    for name in ours.cloned().collect::<Vec<_>>() {
-        headers.remove(name);
-    }
+pub fn is_forwarding(name: &str) -> bool {
+    name.starts_with("x-forwarded-") || name == "forwarded"
 }
 
-/// The `Accept-Encoding` to send on: what the client takes of identity, gzip and zstd, in its order and with its
-/// weights. `None` when the client sent none, which Trino answers with identity.
+/// The `Accept-Encoding` to send in the place of the client's: what it takes of identity, gzip and zstd, in its order and
+/// with its weights. `None` where all that it takes can be read, or where it sent none, which Trino answers with identity.
 pub fn readable_encodings(headers: &HeaderMap) -> Option<HeaderValue> {
     let lines = headers.get_all(ACCEPT_ENCODING);
-    let first = lines.iter().next()?;
-    if lines.iter().nth(1).is_none() && items(first).all(is_readable) {
-        // One line with one word is what most clients send.
-        return Some(first.clone());
+    if lines.iter().all(|line| items(line).all(is_readable)) {
+        return None;
     }
     let kept: Vec<&str> = lines.iter().flat_map(items).filter(|item| is_readable(item)).collect();
     let value = if kept.is_empty() { "identity".to_owned() } else { kept.join(", ") };

@@ -158,14 +158,15 @@ fn no_test_sleeps() {
 
 /// Where the clock on the wall is read: to write a date or a name. Every deadline, age and pause is measured by the
 /// steady clock, so that a clock that jumps hurries nothing and holds nothing up.
-const READ_THE_WALL_CLOCK: [&str; 13] = [
-    "src/admin/config.rs",                    // when the file was loaded
-    "src/backends/probe.rs",                  // when a probe ended, for the status page
-    "src/backends/resume/driver/xtrinode.rs", // an annotation that XTrinode reads
-    "src/backends/truth/acts.rs",             // when a resume last succeeded
-    "src/events.rs",                          // when something happened
-    "src/metrics/gateway.rs",                 // times that Prometheus reads
+const READ_THE_WALL_CLOCK: [&str; 14] = [
+    "src/admin/config.rs",                     // when the file was loaded
+    "src/backends/probe.rs",                   // when a probe ended, for the status page
+    "src/backends/resume/driver/xtrinode.rs",  // an annotation that XTrinode reads
+    "src/backends/truth/acts.rs",              // when a resume last succeeded
+    "src/events.rs",                           // when something happened
+    "src/metrics/gateway.rs",                  // times that Prometheus reads
     "src/proxy.rs", // whose ids are from before this process, which are dates
+    "src/proxy/connection/one_by_one/told.rs", // an answer has a date
     "src/queries/room/parcel.rs", // when a statement came, for replicas that share no other clock
     "src/proxy/statement/chosen.rs", // rules may ask for the time of day
     "src/queries/room/identity.rs", // ids are dates

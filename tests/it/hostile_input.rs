@@ -3,6 +3,7 @@
 
 #![allow(non_snake_case, reason = "tests bear the ids of the facts")]
 
+mod bodies;
 mod framing;
 mod leaving;
 mod requests;

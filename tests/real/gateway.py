@@ -26,10 +26,11 @@ SAMPLE = re.compile(r"^(\w+)(\{.*\})? (\S+)$", re.MULTILINE)
 class Gateway:
     """A running gateway; `backends` are the entries of its one routing group, of which so many are `asleep` at first.
 
-    `group` are more keys of the group, `data` of the data listener, and `settings` of the whole configuration.
+    `group` are more keys of the group, `data` of the data listener, and `settings` of the whole configuration; `under` is
+    a command that runs the gateway and looks at it meanwhile.
     """
 
-    def __init__(self, backends, group=None, asleep=0, data=None, **settings):
+    def __init__(self, backends, group=None, asleep=0, data=None, under=(), **settings):
         self.port, metrics, health, admin = wire.free_ports(4)
         self.url = f"{'https' if data and 'tls' in data else 'http'}://127.0.0.1:{self.port}"
         self.metrics = f"http://127.0.0.1:{metrics}/metrics"
@@ -40,7 +41,7 @@ class Gateway:
             "data": {"bind": f"127.0.0.1:{self.port}", **(data or {})},
             "metrics": {"bind": f"127.0.0.1:{metrics}"},
             "admin": {"bind": f"127.0.0.1:{admin}"},
-            "health": {"bind": f"127.0.0.1:{health}", "interval": "500ms"},
+            "health": {"bind": f"127.0.0.1:{health}", "interval": "500ms", **settings.pop("health", {})},
             "drain": {"wait": "100ms", "deadline": "5s"},
             "routingGroups": [{"name": "real", "backends": backends, **(group or {})}],
             **settings,
@@ -49,11 +50,12 @@ class Gateway:
         self.config = self._folder / "sluice.yaml"
         self.config.write_text(json.dumps(config, indent=2))
         self._awake = len(backends) - asleep
+        self._under = under
         self._process = None
 
     def __enter__(self):
         with open(self._folder / "log", "wb") as log:
-            command = [BINARY, "serve", "--config", self.config]
+            command = [*self._under, BINARY, "serve", "--config", self.config]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             self._await_ready()

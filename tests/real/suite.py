@@ -106,6 +106,7 @@ def everything():
         # Against a real Trino, a real Kubernetes and real stores these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::", "--skip", "store::peers::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
+        rows.append(folder("instructions of a poll, by valgrind", python, "cost"))
         # One after the other: a port that a coordinator was promised would else be taken by somebody beside it.
         for version, installed in fetched.items():
             rows.extend(trino(version, installed, python))

@@ -1,12 +1,13 @@
-"""Results of a million rows and more, row by row the same as without the gateway."""
+"""Results of many pages and segments, row by row the same as without the gateway; a million of rows is read by JDBC, in `clients/`."""
 
 import zlib
 from functools import cache
 
 import pytest
 
-SQL = "SELECT orderkey, totalprice, clerk FROM tpch.sf1.orders WHERE orderkey <= 4200000"
-ROWS = 1_050_000
+# A scale of which all rows are wanted: those that are left out cost Trino as much.
+SQL = 'SELECT orderkey, totalprice, clerk FROM tpch."sf0.2".orders'
+ROWS = 300_000
 # The client's own default; without it the rows come inside the pages.
 SPOOLED = ["json+zstd", "json+lz4", "json"]
 
@@ -31,7 +32,7 @@ def test_large_result(door, expected):
     found = fingerprint(door)
     assert found[0] == ROWS
     assert found == expected()
-    assert sum("/v1/statement/executing/" in exchange.url for exchange in door.exchanges) > 20
+    assert sum("/v1/statement/executing/" in exchange.url for exchange in door.exchanges) > 8
 
 
 def test_large_spooled_result(door, expected, version):

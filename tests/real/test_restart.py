@@ -13,8 +13,9 @@ from doors import Door
 from gateway import Gateway
 from trino.exceptions import Error
 
-ROWS = 150_000
-SQL = "SELECT * FROM tpch.sf1.customer"
+# Several pages, of which a client has read the first when its coordinator dies.
+ROWS = 30_000
+SQL = 'SELECT * FROM tpch."sf0.2".customer'
 # Seconds until new statements come to a coordinator that is back.
 RETURN_LIMIT = 30
 
@@ -34,7 +35,7 @@ def pair(version):
             each.stop()
 
 
-@pytest.fixture(scope="module", params=["direct", "auto", "rewrite"])
+@pytest.fixture(scope="module")
 def doors(request, pair):
     """Two ways in, one to each coordinator, or twice the same gateway, which chooses."""
     urls = [each.urls[0] for each in pair]
@@ -66,7 +67,8 @@ def rest(cursor):
     return sum(len(batch) for batch in iter(lambda: cursor.fetchmany(10_000), []))
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+# Behind a gateway that prefers nobody either may die; for the rest once is enough.
+@pytest.mark.parametrize(("doors", "victim"), [("direct", 0), ("auto", 0), ("auto", 1), ("rewrite", 1)], indirect=["doors"])
 def test_restart_in_mid_use(doors, pair, victim):
     for door in doors:
         door.begin()

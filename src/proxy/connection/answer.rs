@@ -4,11 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
 use http::{
-    HeaderValue, Method, Request, Response, StatusCode, Version,
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH},
 };
 use http_body::Body as _;
-use hyper::body::Incoming;
 use tokio::time::{sleep, timeout};
 
 use super::Service;
@@ -42,32 +41,29 @@ async fn first_words(core: &Core) {
 
 /// `/metrics`, where `metrics.onDataPort` says so. It is no exchange: nothing of it is counted, and the page is made
 /// elsewhere.
-async fn page_of_metrics(core: &Core, request: &Request<Incoming>) -> Option<Response<Body>> {
-    if request.uri().path() != "/metrics" || request.method() != Method::GET {
-        return None;
-    }
+async fn page_of_metrics(core: &Core, headers: HeaderMap) -> Option<Response<Body>> {
     let metrics = core.shared.current.load().config.metrics.clone();
     let scrape = core.shared.scrape.get().filter(|_| metrics.on_data_port)?;
-    Some(scrape.answer(request.headers(), metrics.exemplars).await.map(Body::from))
+    Some(scrape.answer(&headers, metrics.exemplars).await.map(Body::from))
 }
 
 /// Answers a request.
 pub(super) async fn answer(
     service: Service,
     stage: Arc<Stage>,
-    request: Request<Incoming>,
+    mut request: Request<Body>,
 ) -> Response<Body> {
     let Service { core, routes, client } = service;
     stage.busy();
     if request.method() == Method::POST {
         first_words(&core).await;
     }
-    if let Some(answer) = page_of_metrics(&core, &request).await {
+    let is_scrape = request.method() == Method::GET && request.uri().path() == "/metrics";
+    if is_scrape && let Some(answer) = page_of_metrics(&core, request.headers().clone()).await {
         stage.idle();
         return answer;
     }
     let (is_h1, is_head) = (request.version() < Version::HTTP_2, request.method() == Method::HEAD);
-    let mut request = request.map(Body::new);
     let exchange = match routes::open(&core, client, &mut request) {
         Ok(exchange) => Arc::new(exchange),
         Err(why) => {

@@ -4,7 +4,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use http::{Method, Request, Response};
+use http::{Method, Response};
 use tokio::time::Instant;
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     proxy::{
         exchange::Exchange,
-        upstream::{self, AnswerBody, Failure, Outgoing},
+        upstream::{self, AnswerBody, Asking, Failure},
     },
     snapshot::Backend,
     telemetry::{
@@ -51,15 +51,15 @@ impl<'a> Attempt<'a> {
         exchange: &'a Exchange,
         backend: &Arc<Backend>,
         context: TraceContext,
-        request: &Request<Outgoing>,
+        asking: &Asking<'_>,
     ) -> Self {
-        let path = request.uri().path();
+        let path = asking.uri.path();
         let below = path.strip_prefix(&*backend.url.base_path).unwrap_or(path);
         Self {
             server,
             exchange,
             context,
-            method: request.method().clone(),
+            method: asking.method.clone(),
             shown: Shown::of(below),
             before: server.attempted(backend),
             backend: Arc::clone(backend),

@@ -88,19 +88,11 @@ pub(crate) async fn attempt(
     let plan = Plan::new(exchange, backend, Page::Early);
     let path = PathAndQuery::from_static("/v1/statement");
     let body = Outgoing::Whole(statement.body.clone());
-    let request = forward::request(
-        exchange,
-        backend,
-        &plan,
-        Method::POST,
-        &path,
-        statement.headers.clone(),
-        body,
-    )
-    .map_err(|error| Failure::Unsendable(error.to_string()))?;
+    let what = (Method::POST, &path);
+    let asking = forward::asking(exchange, backend, &plan, what, &statement.headers)?;
     let within = exchange.snapshot.config.upstream.statement_timeout.get();
     let within = most.map_or(within, |most| most.min(within));
-    let answer = forward::send(&core.upstream, exchange, backend, request, within).await?;
+    let answer = forward::send(&core.upstream, exchange, backend, asking, body, within).await?;
     Ok((plan, answer))
 }
 

@@ -1,13 +1,12 @@
 //! One connection to a coordinator, read and written by the request that has it, without a task of its own.
 //!
 //! It serves what statements and polls are: a request that is there as a whole, and an answer that streams. `asked` writes
-//! the one, `head` and `chunks` read the other, `body` hands it on, `idle` keeps lines that are between two requests.
+//! the one, `head` and [`crate::proxy::chunks`] read the other, `body` hands it on, `idle` keeps lines that are between two requests.
 //! hyper's client passes each request and each piece of an answer through channels to a task of its own; here whoever
 //! waits reads the socket. Requests whose body streams take hyper's way.
 
 mod asked;
 mod body;
-mod chunks;
 mod head;
 mod idle;
 #[cfg(test)]
@@ -34,6 +33,7 @@ pub(super) use self::{
     idle::{Home, Idle},
 };
 use super::wire::Wire;
+use crate::proxy::chunks::NoChunk;
 
 /// A read of a line that has not seen a large page: most pages, and the heads of all, are smaller.
 const SMALL_READ: usize = 8 * 1024;
@@ -60,6 +60,12 @@ pub(crate) enum Broken {
     /// The socket's own words.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<NoChunk> for Broken {
+    fn from(NoChunk(why): NoChunk) -> Self {
+        Self::NoHttp(why)
+    }
 }
 
 impl Broken {

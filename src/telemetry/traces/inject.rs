@@ -1,31 +1,37 @@
-//! What a request that we send says of its trace.
+//! What a request that we send says of its trace, beside the `traceparent` of its own span.
 //!
 //! Own code, since the propagator of `opentelemetry` keeps only the first `tracestate` line, changes flags and writes
 //! an empty `tracestate`. `baggage` is not looked at: it passes as it came.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::telemetry::context::{TRACEPARENT, TraceContext};
+use crate::telemetry::context::TraceContext;
 
 /// What others have put down about a trace.
 pub const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
-/// Puts `span` in the place of the `traceparent` that the headers have, if any.
-///
-/// `tracestate` stays if it belongs to the same trace: all its lines, in their order, as one; an empty one goes.
-pub fn into(headers: &mut HeaderMap, span: &TraceContext) {
-    if headers.contains_key(TRACESTATE) {
-        let same =
-            TraceContext::read(headers).is_some_and(|came| came.trace_id() == span.trace_id());
-        let state = if same { joined(headers) } else { None };
-        headers.remove(TRACESTATE);
-        if let Some(state) = state {
-            headers.insert(TRACESTATE, state);
-        }
+/// What becomes of the `tracestate` that a request came with.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum State {
+    /// Sent on as it came, or there is none.
+    Stays,
+    /// Of another trace, of none, or empty.
+    Goes,
+    /// Several lines become one.
+    Becomes(HeaderValue),
+}
+
+/// `tracestate` stays if it belongs to the trace of `span`: all its lines, in their order, as one; an empty one goes.
+pub fn state(came: &HeaderMap, span: &TraceContext) -> State {
+    let mut lines = came.get_all(TRACESTATE).iter();
+    let Some(first) = lines.next() else { return State::Stays };
+    if TraceContext::read(came).is_none_or(|trace| trace.trace_id() != span.trace_id()) {
+        return State::Goes;
     }
-    if let Some(value) = span.header() {
-        headers.insert(TRACEPARENT, value);
+    if lines.next().is_none() && !is_blank(first) {
+        return State::Stays;
     }
+    joined(came).map_or(State::Goes, State::Becomes)
 }
 
 fn joined(headers: &HeaderMap) -> Option<HeaderValue> {
@@ -44,37 +50,29 @@ fn is_blank(line: &HeaderValue) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::context::TRACEPARENT;
 
-    fn injected(lines: &[(&HeaderName, &str)], span: &TraceContext) -> (Vec<String>, String) {
-        let mut headers: HeaderMap = lines
-            .iter()
-            .map(|(name, value)| ((*name).clone(), HeaderValue::from_str(value).unwrap()))
-            .collect();
-        into(&mut headers, span);
-        let state = headers.get_all(TRACESTATE).iter().map(|line| line.to_str().unwrap().into());
-        (state.collect(), headers[TRACEPARENT].to_str().unwrap().to_owned())
+    fn state_of(lines: &[(HeaderName, &str)], span: &TraceContext) -> State {
+        let lines = lines.iter();
+        let came = lines.map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap()));
+        state(&came.collect(), span)
     }
-
-    static STATE: HeaderName = TRACESTATE;
-    static PARENT: HeaderName = TRACEPARENT;
 
     #[test]
     fn obs_t2_all_lines_of_tracestate_stay_in_order_and_an_empty_one_goes() {
         let came = TraceContext::root(|_| true);
-        let span = came.child();
-        let parent = (&PARENT, came.traceparent());
+        let becomes = |text: &'static str| State::Becomes(HeaderValue::from_static(text));
         for (lines, left) in [
-            (vec![("a=1,b=2"), ("c=3")], vec!["a=1,b=2,c=3"]),
-            (vec![(""), ("c=3"), (" ")], vec!["c=3"]),
-            (vec![("")], vec![]),
-            (vec![], vec![]),
+            (vec!["a=1,b=2", "c=3"], becomes("a=1,b=2,c=3")),
+            (vec!["", "c=3", " "], becomes("c=3")),
+            (vec!["c=3"], State::Stays),
+            (vec![""], State::Goes),
+            (vec![], State::Stays),
         ] {
-            let state = lines.iter().map(|line| (&STATE, *line));
-            let all: Vec<_> = [parent].into_iter().chain(state).collect();
-            assert_eq!(
-                injected(&all, &span),
-                (left.iter().map(|s| (*s).to_owned()).collect(), span.traceparent().into())
-            );
+            let states = lines.iter().map(|line| (TRACESTATE, *line));
+            let all: Vec<_> =
+                [(TRACEPARENT, came.traceparent())].into_iter().chain(states).collect();
+            assert_eq!(state_of(&all, &came.child()), left, "{lines:?}");
         }
     }
 
@@ -82,13 +80,10 @@ mod tests {
     fn obs_t2_the_tracestate_of_another_trace_goes() {
         let span = TraceContext::generate();
         for parent in ["", "rubbish", TraceContext::generate().traceparent()] {
-            let lines = [(&PARENT, parent), (&PARENT, parent), (&STATE, "a=1")];
-            assert_eq!(
-                injected(&lines, &span),
-                (vec![], span.traceparent().to_owned()),
-                "{parent}"
-            );
+            let lines = [(TRACEPARENT, parent), (TRACEPARENT, parent), (TRACESTATE, "a=1")];
+            assert_eq!(state_of(&lines, &span), State::Goes, "{parent}");
+            assert_eq!(state_of(&lines[1..], &span), State::Goes, "{parent}");
         }
-        assert_eq!(injected(&[(&STATE, "a=1")], &span).0, Vec::<String>::new(), "an orphan");
+        assert_eq!(state_of(&[(TRACESTATE, "a=1")], &span), State::Goes, "an orphan");
     }
 }

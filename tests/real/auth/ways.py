@@ -16,8 +16,7 @@ from front import Front
 from gateway import Gateway
 from secured import HOST
 
-# `both` and `rewritten` join when the gateway speaks TLS towards Trino.
-WAYS = ("direct", "fronted", "ended")
+WAYS = ("direct", "fronted", "ended", "both", "rewritten")
 # Not `rewritten`: with `uris: rewrite` Trino names itself to the provider, whose answer goes past the gateway.
 BY_BROWSER = tuple(way for way in WAYS if way != "rewritten")
 

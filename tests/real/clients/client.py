@@ -41,6 +41,9 @@ LIMIT = 600
 # What would make a client go another way than the one it is given.
 MISLEADING = ("http_proxy", "https_proxy", "all_proxy", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 
+# What keeps programs from HTTP/2 that have no option for it: those of Go. Those of Java read the line.
+WITHOUT_HTTP2 = {"GODEBUG": "http2client=0"}
+
 
 class Failed(AssertionError):
     """A client's program ended badly; `seen` is what it had shown."""
@@ -65,6 +68,8 @@ class Client:
     tls = True
     # What it agrees on with a server that offers `h2` and `http/1.1` by TLS.
     protocols = frozenset({"http/1.1"})
+    # Whether it heeds `Where.http`, as one that prefers HTTP/2 can.
+    http1 = False
 
     def prepare(self):
         """Fetches or builds it, once; raises cache.Missing where the machine lacks something."""
@@ -88,7 +93,7 @@ class Client:
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
                 [str(word) for word in self.command(task)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                env=self._whole_environment(), start_new_session=True,
+                env=self._whole_environment(where), start_new_session=True,
             )
             late = threading.Timer(limit, end, [process])
             late.start()
@@ -106,9 +111,10 @@ class Client:
             ended = f"ended with {status}" if in_time else f"was not done in {limit} s"
             raise Failed(f"{self.name} {ended} in {task} after {seen[-1:]}:\n{words}", seen)
 
-    def _whole_environment(self):
+    def _whole_environment(self, where):
         kept = {name: value for name, value in os.environ.items() if name not in MISLEADING and name.lower() not in MISLEADING}
-        return {**kept, **{name: str(value) for name, value in self.environment.items()}}
+        own = {name: str(value) for name, value in self.environment.items()}
+        return {**kept, **own, **(WITHOUT_HTTP2 if where.http else {})}
 
     def __repr__(self):
         return self.name

@@ -23,6 +23,7 @@ class Cold(Situation):
     full = False
     # All of them: who came later would find it awake.
     at_once = 64
+    patient = True
 
     def __init__(self, mode, wait):
         self.mode = mode
@@ -43,6 +44,9 @@ class Cold(Situation):
 
 class Told(Cold):
     """A mode in which some clients see an error: each sees what docs/CLIENTS.md says of it."""
+
+    # Some clients have patience for two minutes only.
+    patient = False
 
     def judge(self, case, through, direct):
         claims.check(case.client.name, self.mode, claims.outcome(direct(), through))

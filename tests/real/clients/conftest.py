@@ -2,6 +2,7 @@
 
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import client
 import matrix
@@ -9,7 +10,7 @@ import pytest
 import table
 from cache import Missing
 from peers import Peers
-from played import Case, Played
+from played import Case, Stages
 
 # All that may be played; `-k` chooses among their names.
 CASES = [
@@ -21,8 +22,8 @@ CASES = [
 ]
 # Three minutes of them.
 FAST = {("warm-forwarded", "statements"), ("warm-forwarded", "spooled"), ("cold-queue", "cold")}
-# The situations that were played, for the summary.
-PLAYED = pytest.StashKey()
+# What was played, for the summary.
+STAGES = pytest.StashKey()
 # Tasks whose seconds are told for each situation.
 SLOWEST = 4
 FAST_CLIENTS = re.compile(r"trino-jdbc 484|trino \(Python\)|trino-go-client")
@@ -59,19 +60,22 @@ def peers():
     peers.close()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def stages(request, peers):
+    """The situations as they are played, with all the cases that were chosen."""
+    with ThreadPoolExecutor(len(matrix.COLUMNS)) as pool:
+        stages = Stages([case for item in request.session.items if (case := case_of(item))], peers, pool)
+        request.config.stash[STAGES] = stages
+        yield stages
+
+
 @pytest.fixture(scope="session")
-def play(request, peers):
-    """Plays the situation of a case with all the cases that were chosen; its outcome as an exception or none."""
-    chosen = [case for item in request.session.items if (case := case_of(item))]
-    stages = {}
+def play(stages):
+    """Plays the situation of a case; its outcome as an exception or none."""
 
     def outcome(case):
-        if case.situation not in stages:
-            cases = [each for each in chosen if each.situation is case.situation]
-            stages[case.situation] = Played(case.situation, cases, peers)
-            request.config.stash.setdefault(PLAYED, []).append((case.situation, stages[case.situation]))
         try:
-            stages[case.situation].outcome(case)
+            stages.played(case.situation).outcome(case)
         except Missing as missing:
             if os.environ.get("CI") == "true":
                 pytest.fail(str(missing))
@@ -101,7 +105,7 @@ def pytest_terminal_summary(terminalreporter):
         outcomes.sort(key=lambda each: order.index(each[:3]))
         terminalreporter.write_sep("=", "clients")
         terminalreporter.write_line(table.text(outcomes))
-        for situation, played in terminalreporter.config.stash.get(PLAYED, []):
+        for situation, played in terminalreporter.config.stash[STAGES].over():
             slowest = sorted(played.seconds.items(), key=lambda each: -each[1])[:SLOWEST]
             told = ", ".join(f"{case.client} {case.task} {seconds:.0f}" for case, seconds in slowest)
             terminalreporter.write_line(f"{situation.name}: {played.whole:.0f} s ({told})")

@@ -8,9 +8,11 @@ from where import Where
 
 # The old protocol's headers are understood beside the new ones'; nothing else changes by it.
 PRESTO = "protocol.v1.alternate-header-name=Presto"
-# Nobody but the direct reference goes to the first; a coordinator has tables in memory of its own.
+# The release's coordinators, each with tables in memory of its own. Nobody but the direct reference goes to `direct`; who
+# stands behind a gateway that makes the URIs is `plain`.
 KINDS = {
-    "direct": (PRESTO,), "host": (PRESTO,), "rewrite": (PRESTO,), "forwarded": (PRESTO, FORWARDED), "other": (PRESTO, FORWARDED),
+    "483": {"direct": (PRESTO,), "plain": (PRESTO,), "forwarded": (PRESTO, FORWARDED), "other": (PRESTO, FORWARDED)},
+    "435": {"direct": (PRESTO,), "plain": (PRESTO,)},
 }
 # They remember queries and their segments for a quarter of an hour; with half of it they collect garbage more than they work.
 HEAP = "3g"
@@ -28,8 +30,8 @@ class Peers:
         """{kind: URL} of a running release."""
         with self._lock:
             if version not in self._jvms:
-                self._jvms[version] = Coordinators(version, list(KINDS.values()), HEAP).__enter__()
-            return dict(zip(KINDS, self._jvms[version].urls))
+                self._jvms[version] = Coordinators(version, list(KINDS[version].values()), HEAP).__enter__()
+            return dict(zip(KINDS[version], self._jvms[version].urls))
 
     def pair(self):
         """Two backends of one group."""

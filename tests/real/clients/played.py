@@ -3,11 +3,9 @@
 import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from gathering import Gathering
-
-# Clients that are asked directly at a time.
-REFERENCES_AT_ONCE = 3
 
 # One client doing one task in one situation.
 Case = namedtuple("Case", "situation client task")
@@ -45,11 +43,19 @@ class Played:
     def _play(self, situation, cases):
         with situation.open(self._peers) as scene, ThreadPoolExecutor(situation.at_once) as pool:
             gathering = Gathering(len(cases) if scene.act else 0, scene.act or (lambda: None))
-            seen = list(pool.map(lambda case: self._shown(scene, gathering, case), cases))
+            seen = list(pool.map(lambda case: self._shown_and_referred(scene, gathering, case), cases))
             scene.verify()
-        # The references come when nobody waits for them.
-        with ThreadPoolExecutor(REFERENCES_AT_ONCE) as pool:
-            list(pool.map(lambda case, through: self._kept(case, lambda: self._judge(case, through)), cases, seen))
+        for case, through in zip(cases, seen):
+            self._kept(case, lambda: self._judge(case, through))
+
+    def _shown_and_referred(self, scene, gathering, case):
+        """What the client of a case shows here; what it shows directly is found out at once, while others are still at work."""
+        seen = self._shown(scene, gathering, case)
+        if self._outcomes[case] is None:
+            # Who asks for it hears of its failure.
+            with suppress(Exception):
+                self._reference(case)
+        return seen
 
     def _shown(self, scene, gathering, case):
         """What the client of a case shows here; a failure of its program is that of the case."""
@@ -74,7 +80,10 @@ class Played:
         """Compares with what the client shows directly."""
         if failure := self._outcomes[case]:
             raise failure
-        case.situation.judge(case, through, lambda: self._peers.reference(case.client, case.task, case.situation.trino))
+        case.situation.judge(case, through, lambda: self._reference(case))
+
+    def _reference(self, case):
+        return self._peers.reference(case.client, case.task, case.situation.trino)
 
     def _kept(self, case, do):
         """Does something for a case and keeps its failure; whether it went well."""
@@ -84,3 +93,31 @@ class Played:
         except Exception as failure:
             self._outcomes[case] = failure
         return self._outcomes[case] is None
+
+
+class Stages:
+    """The situations of the cases that were chosen, each played when it is asked for; those that mostly wait are begun at once."""
+
+    def __init__(self, cases, peers, pool):
+        self._cases = {}
+        for case in cases:
+            self._cases.setdefault(case.situation, []).append(case)
+        self._peers = peers
+        self._pool = pool
+        self._begun = {}
+        for situation in self._cases:
+            if situation.patient:
+                self._begin(situation)
+
+    def played(self, situation):
+        """What came of a situation."""
+        if situation not in self._begun:
+            self._begin(situation)
+        return self._begun[situation].result()
+
+    def over(self):
+        """Each situation that was played, and what came of it."""
+        return [(situation, begun.result()) for situation, begun in self._begun.items()]
+
+    def _begin(self, situation):
+        self._begun[situation] = self._pool.submit(Played, situation, self._cases[situation], self._peers)

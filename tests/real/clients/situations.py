@@ -54,6 +54,8 @@ class Situation:
     # How many clients are at work at once: Trino and they share the machine.
     at_once = 3
     trino = "483"
+    # It waits more than it works, and bears any delay: it is played beside all the others.
+    patient = False
     # What is played here, and only by clients that are played everywhere.
     tasks = ()
     full = True
@@ -90,16 +92,19 @@ class Warm(Situation):
 
     @contextmanager
     def open(self, peers):
-        url = peers.trinos(self.trino)[self.uris]
+        url = peers.trinos(self.trino)["forwarded" if self.uris == "forwarded" else "plain"]
         with Gateway([{"name": "trino", "url": url, "uris": self.uris}], **SETTINGS) as gateway:
             yield Scene(Where.at(gateway.url), [gateway])
 
 
 class Pair(Situation):
-    """Two backends in the group: transactions, prepared statements and segments must find theirs."""
+    """Two backends in the group: transactions, prepared statements and segments must find theirs.
+
+    So must what ends a query, which `test_cancel.py` in the folder above plays before two backends in each URI mode.
+    """
 
     name = "pair"
-    tasks = ("transactions", "spooled", "cancel")
+    tasks = ("transactions", "spooled")
 
     @contextmanager
     def open(self, peers):

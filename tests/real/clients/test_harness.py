@@ -3,6 +3,8 @@
 import json
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import claims
 import pytest
@@ -11,6 +13,8 @@ from client import Client, Failed
 from compare import assert_same
 from gathering import Gathering
 from killed import Killed
+from played import Case, Stages
+from situations import Scene, Situation
 from where import Where
 
 WHERE = Where.at("http://127.0.0.1:1")
@@ -98,6 +102,50 @@ def test_what_is_done_may_fail():
 
     with pytest.raises(ValueError, match="not done"):
         Gathering(1, fail).arrive()
+
+
+class Meeting(Situation):
+    """A situation that somebody waits for."""
+
+    def __init__(self, barrier, patient):
+        self.patient = patient
+        self._barrier = barrier
+
+    @contextmanager
+    def open(self, peers):
+        self._barrier.wait(60)
+        yield Scene(WHERE, [])
+
+    def judge(self, case, through, direct):
+        """Nothing is compared here."""
+
+
+class Nobody(Scripted):
+    """A client that is told nothing and says nothing."""
+
+    def run(self, *arguments, **options):
+        return []
+
+
+class NoPeers:
+    """Nobody asks them."""
+
+    def reference(self, *_):
+        return []
+
+
+def test_who_is_patient_is_begun_at_once_and_the_others_when_they_are_asked_for(monkeypatch):
+    monkeypatch.setattr(Scene, "verify", lambda scene: None)
+    begun, alone = threading.Barrier(2), threading.Barrier(1)
+    other, patient = Meeting(alone, patient=False), Meeting(begun, patient=True)
+    cases = [Case(each, Nobody(), "told") for each in (other, patient)]
+    with ThreadPoolExecutor(2) as pool:
+        stages = Stages(cases, NoPeers(), pool)
+        # Nobody has asked for it yet.
+        begun.wait(60)
+        for case in cases:
+            stages.played(case.situation).outcome(case)
+    assert [situation for situation, _ in stages.over()] == [patient, other]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ class Where:
     # A value of X-Trino-Query-Data-Encoding; None leaves the client's own default.
     encoding: str | None = None
     source: str = "clients"
+    # The version of HTTP to keep to, though others are offered: "1.1"; None leaves the client's own choice.
+    http: str | None = None
 
     @classmethod
     def at(cls, url, **more):

@@ -7,9 +7,13 @@ import io.trino.plugin.password.PasswordAuthenticatorPlugin;
 import io.trino.plugin.tpch.TpchPlugin;
 import io.trino.server.security.PasswordAuthenticatorManager;
 import io.trino.server.security.oauth2.OAuth2Client;
+import io.trino.spi.Plugin;
+import io.trino.spi.function.ScalarFunction;
+import io.trino.spi.function.SqlType;
 import io.trino.testing.DistributedQueryRunner;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /**
  * Trino coordinators in one JVM, one an argument: {@code PORT[,property=value...]}. A value may be
@@ -47,10 +51,29 @@ public final class Fixture {
     }
     authenticators(String.join("\n", words)).ifPresent(builder::setAdditionalModule);
     var runner = builder.build();
+    runner.installPlugin(new Waiting());
     runner.installPlugin(new TpchPlugin());
     runner.createCatalog("tpch", "tpch", Map.of());
     runner.installPlugin(new MemoryPlugin());
     runner.createCatalog("memory", "memory", Map.of());
+  }
+
+  /**
+   * {@code rest_for(milliseconds)}, for queries that run long at no cost. Trino looks between two
+   * rows whether it is cancelled, so each row should rest for a moment only.
+   */
+  public static final class Waiting implements Plugin {
+    @Override
+    public Set<Class<?>> getFunctions() {
+      return Set.of(Waiting.class);
+    }
+
+    @ScalarFunction(value = "rest_for", deterministic = false)
+    @SqlType("bigint")
+    public static long restFor(@SqlType("bigint") long milliseconds) throws InterruptedException {
+      Thread.sleep(milliseconds);
+      return milliseconds;
+    }
   }
 
   /** Loads them before the server says that it has started. */

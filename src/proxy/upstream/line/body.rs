@@ -1,6 +1,7 @@
 //! The body of an answer as it comes off the line; at its end the line goes back to wait for the next request.
 
 use std::{
+    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -10,10 +11,10 @@ use http_body::{Body, Frame, SizeHint};
 
 use super::{
     Broken, Line,
-    chunks::Next,
     head::{Answered, Length},
     idle::Home,
 };
+use crate::proxy::chunks::Next;
 
 /// An answer's body. Dropped before its end it closes the line, which is how the coordinator learns that nobody reads on.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct LineBody {
     length: Length,
     /// Where the line goes; `None`: it closes.
     home: Option<Home>,
+    peer: Option<SocketAddr>,
 }
 
 impl LineBody {
@@ -33,9 +35,15 @@ impl LineBody {
         home: Home,
     ) -> (http::response::Parts, Self) {
         let Answered { parts, length, stays } = answered;
-        let mut body = Self { line: Some(line), length, home: stays.then_some(home) };
+        let (peer, home) = (line.peer(), stays.then_some(home));
+        let mut body = Self { line: Some(line), length, home, peer };
         body.settle();
         (parts, body)
+    }
+
+    /// Who sends it.
+    pub(in super::super) fn peer(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     /// What has come already.
@@ -43,7 +51,7 @@ impl LineBody {
         let Some(line) = &mut self.line else { return Ok(Next::Over) };
         let came = &mut line.came;
         match &mut self.length {
-            Length::Chunks(chunks) => chunks.next(came),
+            Length::Chunks(chunks) => Ok(chunks.next(came)?),
             Length::Bytes(0) => Ok(Next::Over),
             _ if came.is_empty() => Ok(Next::More),
             Length::Rest => Ok(Next::Piece(came.split().freeze())),

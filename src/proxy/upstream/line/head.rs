@@ -6,16 +6,20 @@ use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version,
+    HeaderMap, HeaderValue, Method, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
     response::Parts,
 };
 use httparse::{Header, ParserConfig, Response, Status};
 
-use super::{Broken, chunks::Chunks};
+use super::Broken;
+use crate::{proxy::chunks::Chunks, trino::headers::header_name};
 
 /// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
 pub(in super::super) const MOST_HEADERS: usize = 1024;
+
+/// Headers that an answer still gets from us, so that its table need not grow for them.
+const OURS: usize = 2;
 
 /// The head of an answer.
 #[derive(Debug)]
@@ -95,9 +99,9 @@ fn words(error: httparse::Error) -> &'static str {
 }
 
 fn named(head: &Bytes, lie: &[Lies]) -> Result<HeaderMap, Broken> {
-    let mut headers = HeaderMap::with_capacity(lie.len());
+    let mut headers = HeaderMap::with_capacity(lie.len() + OURS);
     for Lies { name, value } in lie {
-        let name = head.get(name.0..name.1).and_then(|name| HeaderName::from_bytes(name).ok());
+        let name = head.get(name.0..name.1).and_then(header_name);
         let value = (value.1 <= head.len()).then(|| head.slice(value.0..value.1));
         let value = value.and_then(|value| HeaderValue::from_maybe_shared(value).ok());
         let (Some(name), Some(value)) = (name, value) else {
@@ -114,27 +118,20 @@ fn answered(
     mut headers: HeaderMap,
     asked: &Method,
 ) -> Result<Answered, Broken> {
-    let says = |word: &str| is_said(&headers, &CONNECTION, word);
-    let mut stays = if is_old { says("keep-alive") } else { !says("close") };
+    let framing = Framing::of(&headers);
+    let mut stays = if is_old { framing.keeps_alive } else { !framing.closes };
     let length = if *asked == Method::HEAD
         || status.is_informational()
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED
     {
         Length::Bytes(0)
-    } else if headers.contains_key(TRANSFER_ENCODING) {
+    } else if let Some(chunked) = framing.chunked {
         // It overrides a length, which is then somebody's mistake or worse (RFC 9112 section 6.3).
         stays &= headers.remove(CONTENT_LENGTH).is_none();
-        if is_said(&headers, &TRANSFER_ENCODING, "chunked") && !is_old {
-            Length::Chunks(Chunks::default())
-        } else {
-            Length::Rest
-        }
+        if chunked && !is_old { Length::Chunks(Chunks::default()) } else { Length::Rest }
     } else {
-        match stated(&headers)? {
-            Some(bytes) => Length::Bytes(bytes),
-            None => Length::Rest,
-        }
+        framing.stated()?.map_or(Length::Rest, Length::Bytes)
     };
     stays &= !matches!(length, Length::Rest);
     let (mut parts, ()) = http::Response::new(()).into_parts();
@@ -144,27 +141,58 @@ fn answered(
     Ok(Answered { parts, length, stays })
 }
 
-/// Whether a list header has that word, the last one for `chunked`: what is coded after it cannot be read.
-fn is_said(headers: &HeaderMap, name: &HeaderName, word: &str) -> bool {
-    let lines = headers.get_all(name).iter().filter_map(|line| line.to_str().ok());
-    let mut words = lines.flat_map(|line| line.split(',')).map(str::trim);
-    if *name == TRANSFER_ENCODING {
-        return words.next_back().is_some_and(|last| last.eq_ignore_ascii_case(word));
-    }
-    words.any(|said| said.eq_ignore_ascii_case(word))
+/// What the headers say of the body and of the line.
+#[derive(Debug, Default)]
+struct Framing {
+    closes: bool,
+    keeps_alive: bool,
+    /// Whether the last coding is `chunked`: what is coded after it cannot be read. `None` where none is named.
+    chunked: Option<bool>,
+    /// The one length that all lines state; an answer that needs none may state nonsense.
+    length: Option<Result<u64, Broken>>,
 }
 
-/// The one length that all lines state.
-fn stated(headers: &HeaderMap) -> Result<Option<u64>, Broken> {
-    let mut stated = None;
-    for line in headers.get_all(CONTENT_LENGTH) {
-        let digits =
-            line.to_str().ok().filter(|line| line.bytes().all(|byte| byte.is_ascii_digit()));
-        let bytes = digits.and_then(|digits| digits.parse().ok());
-        let bytes: u64 = bytes.ok_or(Broken::NoHttp("its length is none"))?;
-        if stated.replace(bytes).is_some_and(|earlier| earlier != bytes) {
-            return Err(Broken::NoHttp("it states two lengths"));
+impl Framing {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut framing = Self::default();
+        for (name, value) in headers {
+            if *name == CONNECTION {
+                framing.closes |= is_said(value, "close");
+                framing.keeps_alive |= is_said(value, "keep-alive");
+            } else if *name == TRANSFER_ENCODING {
+                let last = words_of(value).next_back();
+                framing.chunked = Some(last.is_some_and(|it| it.eq_ignore_ascii_case("chunked")));
+            } else if *name == CONTENT_LENGTH {
+                framing.states(value);
+            }
         }
+        framing
     }
-    Ok(stated)
+
+    fn states(&mut self, value: &HeaderValue) {
+        let digits =
+            value.to_str().ok().filter(|line| line.bytes().all(|byte| byte.is_ascii_digit()));
+        let bytes = digits.and_then(|digits| digits.parse().ok());
+        let bytes = bytes.ok_or(Broken::NoHttp("its length is none"));
+        self.length = Some(match (self.length.take(), bytes) {
+            (Some(Ok(earlier)), Ok(bytes)) if earlier != bytes => {
+                Err(Broken::NoHttp("it states two lengths"))
+            }
+            (Some(Err(earlier)), _) => Err(earlier),
+            (_, bytes) => bytes,
+        });
+    }
+
+    fn stated(self) -> Result<Option<u64>, Broken> {
+        self.length.transpose()
+    }
+}
+
+/// The words of a list.
+fn words_of(value: &HeaderValue) -> impl DoubleEndedIterator<Item = &str> {
+    value.to_str().unwrap_or_default().split(',').map(str::trim)
+}
+
+fn is_said(value: &HeaderValue, word: &str) -> bool {
+    words_of(value).any(|said| said.eq_ignore_ascii_case(word))
 }

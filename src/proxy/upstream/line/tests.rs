@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, StatusCode, header::CONTENT_LENGTH};
+use http::{Method, Request, Response, StatusCode, header::CONTENT_LENGTH};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use tokio::{
@@ -21,19 +21,19 @@ use tokio::{
 
 use super::{
     Broken,
-    chunks::{Chunks, Next},
     head::{self, Length},
 };
 use crate::{
     config::model::Upstream as Settings,
     metrics::Metrics,
-    proxy::upstream::{self, Failure, Outgoing, Upstream},
+    proxy::chunks::{Chunks, Next, NoChunk},
+    proxy::upstream::{self, AnswerBody, Asking, Failure, Headers, Outgoing, Upstream},
 };
 
 const IN_CHUNKS: &[u8] = b"4;name=value\r\nabcd\r\n0A\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nrest";
 
 /// Reads chunks that come in pieces of so many bytes: the data, and what follows the body.
-fn by_pieces(text: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), Broken> {
+fn by_pieces(text: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), NoChunk> {
     let (mut chunks, mut came, mut data) = (Chunks::default(), BytesMut::new(), Vec::new());
     for piece in text.chunks(size) {
         came.extend_from_slice(piece);
@@ -74,7 +74,7 @@ fn what_is_no_chunk_breaks_the_body_for_good() {
         while let Ok(Next::Piece(_)) = read {
             read = chunks.next(&mut came);
         }
-        assert!(matches!(read, Err(Broken::NoHttp(_))), "{}: {read:?}", text.escape_ascii());
+        assert!(read.is_err(), "{}: {read:?}", text.escape_ascii());
         let mut more = BytesMut::from(&b"0\r\n\r\n"[..]);
         assert!(chunks.next(&mut more).is_err() && !chunks.is_over(&mut more), "it is lost");
     }
@@ -203,11 +203,21 @@ fn upstream() -> Upstream {
     Upstream::new(&Settings::default(), &Metrics::new().unwrap())
 }
 
+async fn send(
+    upstream: &Upstream,
+    request: Request<Bytes>,
+) -> Result<Response<AnswerBody>, Failure> {
+    let (parts, body) = request.into_parts();
+    let headers = Headers::of(&parts.headers);
+    let (method, uri, body) = (parts.method, parts.uri, Outgoing::Whole(body));
+    upstream.send(None, Asking { method, uri, headers }, body, Duration::from_secs(10)).await
+}
+
 async fn get(upstream: &Upstream, to: SocketAddr) -> Result<String, Failure> {
     let request =
         Request::get(format!("http://{to}/v1/statement/x")).header("host", to.to_string());
-    let request = request.body(Outgoing::Whole(Bytes::new())).unwrap();
-    let answer = upstream.send(None, request, Duration::from_secs(10)).await?;
+    let request = request.body(Bytes::new()).unwrap();
+    let answer = send(upstream, request).await?;
     assert_eq!(upstream::peer(&answer), Some(to));
     let body = answer.into_body().collect().await.unwrap().to_bytes();
     Ok(String::from_utf8(body.to_vec()).unwrap())
@@ -245,8 +255,8 @@ async fn a_post_is_never_repeated() {
     let upstream = upstream();
     let post = async || {
         let request = Request::post(format!("http://{}/v1/statement", trino.address));
-        let request = request.header("content-length", "77").body(Outgoing::Whole(Bytes::new()));
-        upstream.send(None, request.unwrap(), Duration::from_secs(10)).await
+        let request = request.header("content-length", "77").body(Bytes::new());
+        send(&upstream, request.unwrap()).await
     };
     let answer = post().await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "ok");
@@ -273,9 +283,9 @@ async fn a_statement_that_is_refused_in_its_middle_is_told_why() {
     });
     let upstream = upstream();
     for _ in 0..2 {
-        let body = Outgoing::Whole(vec![b' '; 64 << 20].into());
+        let body = Bytes::from(vec![b' '; 64 << 20]);
         let request = Request::post(format!("http://{to}/v1/statement")).body(body).unwrap();
-        let answer = upstream.send(None, request, Duration::from_secs(10)).await.unwrap();
+        let answer = send(&upstream, request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "no");
     }
@@ -296,8 +306,8 @@ async fn a_body_has_its_own_length() {
         .header("content-length", "77")
         .header("Transfer-Encoding", "chunked")
         .header("X-Trino-User", "me")
-        .body(Outgoing::Whole("SELECT 1".into()));
-    upstream().send(None, request.unwrap(), Duration::from_secs(10)).await.unwrap();
+        .body(Bytes::from("SELECT 1"));
+    send(&upstream(), request.unwrap()).await.unwrap();
     let expected =
         "POST /v1/statement?a=b HTTP/1.1\r\nx-trino-user: me\r\ncontent-length: 8\r\n\r\nSELECT 1";
     assert_eq!(asked.await.unwrap(), expected);
@@ -343,9 +353,8 @@ async fn an_answer_that_ends_too_early_is_broken() {
             request(&mut socket).await;
             socket.write_all(cut).await.unwrap();
         });
-        let request =
-            Request::get(format!("http://{to}/")).body(Outgoing::Whole(Bytes::new())).unwrap();
-        let answer = upstream().send(None, request, Duration::from_secs(10)).await.unwrap();
+        let request = Request::get(format!("http://{to}/")).body(Bytes::new()).unwrap();
+        let answer = send(&upstream(), request).await.unwrap();
         let broken = answer.into_body().collect().await.unwrap_err();
         assert!(matches!(broken, upstream::Broken::Line(Broken::Ended)), "{broken:?}");
     }
@@ -375,9 +384,8 @@ async fn a_client_that_leaves_closes_the_line() {
         let _ = closed.send(socket.read_u8().await.is_err());
     });
     let upstream = upstream();
-    let request =
-        Request::get(format!("http://{to}/")).body(Outgoing::Whole(Bytes::new())).unwrap();
-    let mut body = upstream.send(None, request, Duration::from_secs(10)).await.unwrap().into_body();
+    let request = Request::get(format!("http://{to}/")).body(Bytes::new()).unwrap();
+    let mut body = send(&upstream, request).await.unwrap().into_body();
     let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
     assert!(first == "some" && !body.is_end_stream());
     drop(body);

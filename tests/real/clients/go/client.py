@@ -14,10 +14,9 @@ class Go(Client):
 
     name = "trino-go-client v1.1.0"
     tasks = ("statements", "large", "spooled", "cancel", "transactions", "reading", "idle", "cold")
-    # It costs little to have it in every situation.
-    full = True
     prefix = False
     protocols = frozenset({"h2"})
+    http1 = True
 
     def prepare(self):
         """Builds it; its own source is among the flags, so a change of it is another program."""

@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	largeQuery = "SELECT orderkey, partkey, extendedprice, comment FROM tpch.sf1.lineitem WHERE orderkey <= 300000"
+	// A scale of which all rows are wanted: those that are left out cost Trino as much.
+	largeQuery = `SELECT orderkey, custkey, totalprice, comment FROM tpch."sf0.2".orders`
 	// More than driver and gateway hold together.
 	readingQuery = "SELECT orderkey, partkey, suppkey, comment FROM tpch.sf1.lineitem WHERE orderkey <= 400000"
 	// Runs for minutes.
-	endless = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)"
+	endless = "SELECT sum(rest_for(20)) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y)"
 	// How long something runs before it is cancelled.
 	patience = 1500 * time.Millisecond
 )

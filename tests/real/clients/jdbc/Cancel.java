@@ -12,14 +12,16 @@ import java.util.concurrent.TimeoutException;
 
 /** Every way to give up: from another thread, by time-out, by closing, by id; each time the query must end in Trino as well. */
 final class Cancel {
-  // Runs for minutes and gives no row before its end.
-  private static final String SILENT = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)";
+  // Runs for minutes, costs nothing and gives no row before its end: a function of the tests' Trino.
+  private static final String SILENT = "SELECT sum(rest_for(20)) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y)";
   // Gives rows at once, and for minutes.
   private static final String STREAM = "SELECT orderkey, comment FROM tpch.sf100.lineitem";
   // Seconds for a query to begin or to end on a busy machine.
   private static final int LIMIT = 180;
-  // Seconds for a thread to be told of an end that Trino has told already.
-  private static final int WOKEN = 20;
+  // Seconds for a thread to be told of an end by Trino's own word of it.
+  private static final int TOLD = 60;
+  // Seconds for it to be told by the driver, which often forgets to: what is shown is the same.
+  private static final int WOKEN = 3;
 
   private Cancel() {}
 
@@ -29,10 +31,10 @@ final class Cancel {
   }
 
   static void all(Target target, See see) throws Exception {
-    see.attempt("cancel from another thread", () -> ended(target, (statement, id) -> statement.cancel()));
-    see.attempt("close from another thread", () -> ended(target, (statement, id) -> statement.close()));
-    see.attempt("killed by its id", () -> ended(target, (statement, id) -> kill(target, id)));
-    see.attempt("abort of the connection", () -> ended(target, (statement, id) -> statement.getConnection().abort(Runnable::run)));
+    see.attempt("cancel from another thread", () -> ended(target, (statement, id) -> statement.cancel(), WOKEN));
+    see.attempt("close from another thread", () -> ended(target, (statement, id) -> statement.close(), WOKEN));
+    see.attempt("killed by its id", () -> ended(target, (statement, id) -> kill(target, id), TOLD));
+    see.attempt("abort of the connection", () -> ended(target, (statement, id) -> statement.getConnection().abort(Runnable::run), WOKEN));
     see.attempt("cancel between rows", () -> between(target, (statement, rows) -> statement.cancel()));
     see.attempt("close between rows", () -> between(target, (statement, rows) -> rows.close()));
     see.attempt("connection closed between rows", () -> between(target, (statement, rows) -> statement.getConnection().close()));
@@ -44,7 +46,7 @@ final class Cancel {
   }
 
   /** A silent query, ended from this thread while another one waits for it. */
-  private static Object ended(Target target, Way way) throws Exception {
+  private static Object ended(Target target, Way way, int patience) throws Exception {
     var pool = Executors.newSingleThreadExecutor();
     try (var connection = target.connect()) {
       var statement = connection.createStatement();
@@ -52,16 +54,16 @@ final class Cancel {
       var outcome = pool.submit(() -> outcome(statement));
       way.end(statement, id.get(LIMIT, TimeUnit.SECONDS));
       var end = Trino.outcome(target, id.get());
-      return List.of(told(outcome), end);
+      return List.of(told(outcome, patience), end);
     } finally {
       pool.shutdownNow();
     }
   }
 
   /** What the waiting thread was told; without a gateway, too, the driver sometimes forgets to wake it when it gives up itself. */
-  private static String told(Future<String> outcome) throws Exception {
+  private static String told(Future<String> outcome, int patience) throws Exception {
     try {
-      return outcome.get(WOKEN, TimeUnit.SECONDS);
+      return outcome.get(patience, TimeUnit.SECONDS);
     } catch (TimeoutException asleep) {
       return "canceled";
     }

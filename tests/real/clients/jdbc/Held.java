@@ -6,8 +6,8 @@ import java.sql.Statement;
 /** What goes on while something is done to the gateway or its backends: a long result, an idle connection, a start from cold. */
 final class Held {
   // More than driver, gateway and coordinator hold together: most of it is still to come at the mark.
-  private static final String LONG = "SELECT orderkey, totalprice, comment FROM tpch.sf1.orders WHERE orderkey <= 1600000";
-  private static final int LONG_ROWS = 400_000;
+  private static final String LONG = "SELECT orderkey, totalprice, comment FROM tpch.\"sf0.25\".orders";
+  private static final int LONG_ROWS = 375_000;
   private static final int FIRST = 1000;
 
   private Held() {}

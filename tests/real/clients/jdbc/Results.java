@@ -9,7 +9,7 @@ import java.util.Arrays;
 
 /** Results too large to be shown: their number of rows and a checksum of all of them, in whatever order they come. */
 final class Results {
-  private static final String MILLION = "SELECT orderkey, totalprice, clerk FROM tpch.sf1.orders WHERE orderkey <= 4200000";
+  private static final String MILLION = "SELECT orderkey, totalprice, clerk FROM tpch.\"sf0.7\".orders";
   private static final String SMALLER = "SELECT orderkey, partkey, extendedprice, comment FROM lineitem";
   // Spooled segments are asked for by this path.
   private static final String SEGMENT = "/v1/spooled/download/";

@@ -30,6 +30,7 @@ class Jdbc(Client):
     # What stands behind the port in its URL is a catalog.
     prefix = False
     protocols = frozenset({"h2"})
+    http1 = True
 
     def __init__(self, version, trinos=("483",), full=False):
         self.name = f"trino-jdbc {version}"

@@ -23,6 +23,7 @@ class Metabase(Client):
     tasks = ("statements", "cancel", "cold")
     prefix = False
     protocols = frozenset({"h2"})
+    http1 = True
 
     def prepare(self):
         """Fetches the driver and compiles the program."""

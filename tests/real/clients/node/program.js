@@ -7,8 +7,8 @@ const { lines, mark, see, seeError, Sum } = require('./speaking');
 
 // More than gateway and coordinator hold together.
 const LONG = 'SELECT orderkey, partkey, suppkey, comment FROM tpch.sf1.lineitem WHERE orderkey <= 1200000';
-const LARGE = 'SELECT orderkey, partkey, extendedprice, comment FROM tpch.sf1.lineitem WHERE orderkey <= 300000';
-const ENDLESS = 'SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)';
+const LARGE = 'SELECT orderkey, custkey, totalprice, comment FROM tpch."sf0.2".orders';
+const ENDLESS = 'SELECT sum(rest_for(20)) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y)';
 // Milliseconds that something runs before it is cancelled, and between two looks at it.
 const PATIENCE = 1500;
 const LOOK = 100;

@@ -6,8 +6,8 @@ const { Client } = require('presto-client');
 const { lines, mark, see, Sum } = require('../node/speaking');
 
 const LONG = 'SELECT orderkey, partkey, suppkey, comment FROM tpch.sf1.lineitem WHERE orderkey <= 300000';
-const LARGE = 'SELECT orderkey, partkey, extendedprice, comment FROM tpch.sf1.lineitem WHERE orderkey <= 300000';
-const ENDLESS = 'SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)';
+const LARGE = 'SELECT orderkey, custkey, totalprice, comment FROM tpch."sf0.2".orders';
+const ENDLESS = 'SELECT sum(rest_for(20)) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y)';
 // Milliseconds between two polls; its own default of 800 makes a large result a matter of minutes.
 const INTERVAL = 20;
 // Seconds: as many as the slowest cold start takes; its own default is 60.

@@ -9,8 +9,10 @@ import time
 import requests
 from speaking import connect, made_up, see, seen, told
 
-# Runs for minutes and gives no row before its end. No table: a fixture says that it is ready before its catalogs are there.
-SILENT = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)"
+# Runs for minutes, costs nothing and gives no row before its end: a function of the tests' Trino.
+SILENT = "SELECT sum(rest_for(20)) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y)"
+# The same at the cost of a core, with nothing that a fixture has only after it says that it is ready.
+BUSY = "SELECT count(*) FROM UNNEST(sequence(1, 10000)) AS a(x) CROSS JOIN UNNEST(sequence(1, 10000)) AS b(y) CROSS JOIN UNNEST(sequence(1, 10000)) AS c(z)"
 # Gives rows at once, and for minutes.
 STREAM = "SELECT orderkey, comment FROM tpch.sf100.lineitem"
 # Seconds for a query to begin, behind a cold start of 20 s and on a busy machine, and to end.

@@ -8,7 +8,7 @@ import signal
 import time
 
 import requests
-from ending import Running, kill
+from ending import BUSY, Running, kill
 from speaking import connect, play, see, seen
 from sqlalchemy import inspect, text
 from tables import engine
@@ -95,7 +95,7 @@ def timed_out(where):
 
 def cold(where):
     """Two statements for who sleeps: one is stopped while it waits, one after its hand-over, each by the first id it had."""
-    waiting, running = Running(where), Running(where)
+    waiting, running = Running(where, BUSY), Running(where, BUSY)
     held = {query: (query.first_id(), query.cursor.info_uri) for query in (waiting, running)}
     if refused := [query.error for query in (waiting, running) if not query.first_id()]:
         see("refused", refused)

@@ -1,8 +1,8 @@
-//! A body in chunks (RFC 9112 section 7.1): sizes are read, data is handed on as it came, trailers are dropped.
+//! A body in chunks (RFC 9112 section 7.1), a client's or a coordinator's: sizes are read, data is handed on as it came,
+//! trailers are dropped.
 
 use bytes::{Bytes, BytesMut};
-
-use super::Broken;
+use thiserror::Error;
 
 /// A line with a size, its extensions included; nobody uses those.
 const LONGEST_SIZE: usize = 1024;
@@ -10,9 +10,14 @@ const LONGEST_SIZE: usize = 1024;
 /// All trailers together; no Trino sends any.
 const MOST_TRAILERS: usize = 16 * 1024;
 
+/// What came is no chunk, for this reason.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[error("{0}")]
+pub(crate) struct NoChunk(pub(crate) &'static str);
+
 /// Where in the chunks the next byte is.
 #[derive(Debug, Default)]
-pub(super) struct Chunks(At);
+pub(crate) struct Chunks(At);
 
 #[derive(Debug, Default)]
 enum At {
@@ -29,7 +34,7 @@ enum At {
 
 /// What is next.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     Piece(Bytes),
     /// More must come first.
     More,
@@ -38,7 +43,7 @@ pub(super) enum Next {
 
 impl Chunks {
     /// Takes the next piece of data out of what has come.
-    pub(super) fn next(&mut self, came: &mut BytesMut) -> Result<Next, Broken> {
+    pub(crate) fn next(&mut self, came: &mut BytesMut) -> Result<Next, NoChunk> {
         self.pass(came)?;
         match self.0 {
             At::Data(left) if !came.is_empty() => {
@@ -53,17 +58,17 @@ impl Chunks {
     }
 
     /// Whether the end has come. What is no chunk shows when the next piece is asked for.
-    pub(super) fn is_over(&mut self, came: &mut BytesMut) -> bool {
+    pub(crate) fn is_over(&mut self, came: &mut BytesMut) -> bool {
         self.pass(came).is_ok() && matches!(self.0, At::Over)
     }
 
     /// Passes over what stands between data.
-    fn pass(&mut self, came: &mut BytesMut) -> Result<(), Broken> {
+    fn pass(&mut self, came: &mut BytesMut) -> Result<(), NoChunk> {
         while let Some(next) = self.0.after(came) {
             self.0 = next;
         }
         match self.0 {
-            At::Lost(why) => Err(Broken::NoHttp(why)),
+            At::Lost(why) => Err(NoChunk(why)),
             _ => Ok(()),
         }
     }

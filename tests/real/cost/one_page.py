@@ -1,0 +1,146 @@
+"""A coordinator that answers every poll with the same page, as Trino frames it, and a client that asks for it.
+
+Neither makes anything anew: what is counted is the gateway between them.
+"""
+
+import json
+import socket
+import threading
+
+QUERY = "20261121_090000_00001_abcde"
+# What Trino's JDBC driver sends with every poll.
+HEADERS = (
+    "Host: 127.0.0.1:{port}\r\n"
+    "X-Trino-User: alice\r\n"
+    "X-Trino-Source: trino-jdbc\r\n"
+    "X-Trino-Catalog: hive\r\n"
+    "X-Trino-Schema: default\r\n"
+    "X-Trino-Time-Zone: UTC\r\n"
+    "X-Trino-Language: en-US\r\n"
+    "X-Trino-Client-Capabilities: PARAMETRIC_DATETIME,SESSION_AUTHORIZATION\r\n"
+    "User-Agent: trino-jdbc/484\r\n"
+    "Accept-Encoding: identity\r\n"
+    "Connection: Keep-Alive\r\n"
+)
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\n"
+    b"Date: Sat, 21 Nov 2026 09:00:00 GMT\r\n"
+    b"Content-Type: application/json\r\n"
+    b"X-Content-Type-Options: nosniff\r\n"
+    b"Cache-Control: no-store\r\n"
+    b"Vary: Accept-Encoding\r\n"
+)
+INFO = {"nodeVersion": {"version": "483"}, "environment": "test", "coordinator": True, "starting": False, "uptime": "1.00m"}
+# Seconds; a gateway under valgrind is some fifty times slower than without.
+PATIENCE = 120
+
+
+def page(state, rows):
+    """A page of a query; six rows make about 1 KB."""
+    stats = {"state": state, "queued": False, "scheduled": True, "nodes": 1, "totalSplits": 1, "processedRows": 1}
+    column = {"name": "a", "type": "bigint", "typeSignature": {"rawType": "bigint", "arguments": []}}
+    next_uri = f"http://trino/v1/statement/{'queued' if state == 'QUEUED' else 'executing'}/{QUERY}/yslug/1"
+    body = {"id": QUERY, "infoUri": f"http://trino/ui/query.html?{QUERY}", "nextUri": next_uri}
+    body |= {"columns": [column], "data": [[123456789, "x" * 49]] * rows, "stats": stats, "warnings": []}
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+class Coordinator:
+    """Listens on a free port until it is left."""
+
+    def __init__(self):
+        # By what the path begins with; a queued query runs at its first poll.
+        self._pages = {
+            "/v1/statement/": page("RUNNING", 6),
+            "/v1/statement": page("QUEUED", 0),
+            "/v1/info": json.dumps(INFO).encode(),
+        }
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def __enter__(self):
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection = self._listener.accept()[0]
+            except OSError:
+                return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        """Answers one request after the other."""
+        with connection, connection.makefile("rb") as asked:
+            while line := asked.readline():
+                method, path, _ = line.split(b" ")
+                asked.read(length_of(asked))
+                try:
+                    connection.sendall(self._answer(method, path.decode()))
+                except OSError:
+                    return
+
+    def _answer(self, method, path):
+        body = next((body for begin, body in self._pages.items() if path.startswith(begin)), b"{}")
+        if method == b"HEAD":
+            return ANSWER + b"Content-Length: 0\r\n\r\n"
+        return ANSWER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+
+
+def length_of(head):
+    """Reads the headers of a message to their end; how long its body is, where they state it."""
+    length = 0
+    while (line := head.readline()) not in (b"\r\n", b""):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    return length
+
+
+class Client:
+    """One connection to the gateway, on which one query is polled."""
+
+    def __init__(self, port):
+        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._answers = self._socket.makefile("rb")
+        self._headers = HEADERS.format(port=port).encode()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._answers.close()
+        self._socket.close()
+
+    def begin(self):
+        """Begins a query and asks for its first page; the request for the page that follows."""
+        body = self._ask(b"POST /v1/statement HTTP/1.1\r\n" + self._headers + b"Content-Length: 8\r\n\r\nSELECT 1")
+        poll = self._poll(body)
+        return self._poll(self._ask(poll))
+
+    def _poll(self, page):
+        path = "/" + json.loads(page)["nextUri"].split("/", 3)[3]
+        return b"GET %b HTTP/1.1\r\n%b\r\n" % (path.encode(), self._headers)
+
+    def poll(self, request):
+        """Asks for the page again: the gateway cannot know that it is the same."""
+        self._ask(request)
+
+    def _ask(self, request):
+        self._socket.sendall(request)
+        status = self._answers.readline()
+        length = length_of(self._answers)
+        body = self._answers.read(length)
+        while not length and (size := int(self._answers.readline(), 16)):
+            body += self._answers.read(size + 2)[:-2]
+        if not length:
+            self._answers.readline()
+        if b" 200 " not in status:
+            raise RuntimeError(f"{status!r}: {body[:200]!r}")
+        return body

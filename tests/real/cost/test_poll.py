@@ -1,0 +1,100 @@
+"""What one poll of a page of 1 KB costs the gateway: instructions and allocations, counted, so that no other load changes them.
+
+A thousand polls more cost so much more: what a start and an end cost falls out. `baseline.json` has what was counted last;
+`SLUICE_BLESS=1` writes it anew. Counted is the binary of the tests, without what only a release's linker does.
+"""
+
+import json
+import os
+import socket
+import time
+from pathlib import Path
+
+from callgrind import Counts, program
+from gateway import Gateway
+from one_page import PATIENCE, Client, Coordinator
+
+BASELINE = Path(__file__).parent / "baseline.json"
+FEW, MORE = 300, 1300
+# What may be lost or won before somebody must look; two runs differ by a hundredth, more where so many others want the
+# processor that messages come in pieces. What was lost is lost each time.
+SPAN = 0.05
+ATTEMPTS = 3
+# Whose share of a poll is watched by itself: the words of both heads, the decision that there is none to make, the page's head.
+PARTS = {
+    "the request's head": "sluice::proxy::connection::one_by_one::heard::read",
+    "what every request opens": "sluice::proxy::routes::open",
+    "the request to the coordinator": "sluice::proxy::upstream::line::asked::asked",
+    "the answer's head": "sluice::proxy::upstream::line::head::read",
+    "the page's head": "sluice::trino::page::Reader::feed",
+    "the answer to the client": "sluice::proxy::connection::one_by_one::told::write",
+}
+ALLOCATING = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc")
+
+
+class Counted(Gateway):
+    """A gateway under callgrind, which is asked for nothing before its client comes: who asks until it is ready asks now
+    oftener, now more rarely, and all of it would be counted."""
+
+    def _is_ready(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
+        except OSError:
+            return False
+        return True
+
+
+def cost(folder):
+    """What a poll costs, by name."""
+    counted = [count(polls, folder / str(polls)) for polls in (FEW, MORE)]
+    since = counted[1] - counted[0]
+    each = {"instructions": since.instructions, "allocations": sum(since.calls[name] for name in ALLOCATING)}
+    each |= {name: since.within[function] for name, function in PARTS.items()}
+    return {name: round(count / (MORE - FEW), 1) for name, count in each.items()}
+
+
+def count(polls, folder):
+    """So many polls by one client of a gateway that does nothing else."""
+    folder.mkdir(parents=True)
+    profile = folder / "profile"
+    under = (program(), "--tool=callgrind", f"--callgrind-out-file={profile}")
+    with Coordinator() as trino:
+        # Probed once, and with a name of another kind for the second backend, whose marker then stands in the paths.
+        backends = [{"name": name, "url": f"http://{host}:{trino.port}"} for name, host in (("a", "127.0.0.1"), ("b", "localhost"))]
+        settings = {"data": {"workers": 1}, "health": {"interval": "600s"}}
+        with Counted(backends, under=under, **settings) as sluice, Client(sluice.port) as client:
+            poll = first_poll(client)
+            for _ in range(polls):
+                client.poll(poll)
+    return Counts.read(profile)
+
+
+def first_poll(client):
+    """The request for a page of a query that has begun; until its backend was seen, none does."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return client.begin()
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+
+
+def test_a_poll_costs_what_it_did(tmp_path):
+    """No figure has moved by more than a twentieth."""
+    if os.environ.get("SLUICE_BLESS"):
+        BASELINE.write_text(json.dumps(cost(tmp_path / "blessed"), indent=2) + "\n")
+    known = json.loads(BASELINE.read_text())
+    for attempt in range(ATTEMPTS):
+        figures = cost(tmp_path / str(attempt))
+        moved = {name: (known.get(name), figure) for name, figure in figures.items() if not is_near(figure, known.get(name, 0))}
+        if not moved:
+            break
+    print("\n".join(f"{name}: {figure}" for name, figure in figures.items()))
+    assert not moved, "was, is; SLUICE_BLESS=1 writes what is, and the reason belongs into the commit"
+    assert known.keys() == figures.keys()
+
+
+def is_near(figure, known):
+    """Whether a figure is what it was; of allocations, half a one may differ, since tables grow now and then."""
+    return abs(figure - known) <= max(SPAN * known, 0.5)
