@@ -18,7 +18,7 @@ pub(crate) struct Toxiproxy {
 impl Toxiproxy {
     /// Passes everything on to that port of this machine, as long as nothing else is wished.
     pub(crate) async fn before(program: &Path, port: u16) -> Self {
-        let own = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let own = port_to_keep();
         let mut command = Command::new(program);
         command.args(["-host", "127.0.0.1", "-port", &own.to_string()]).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -57,7 +57,8 @@ impl Toxiproxy {
     }
 }
 
-/// One that the kernel gives nobody else while the proxy is disabled: it lies below those that it gives away.
+/// One that the kernel gives nobody else before the program has it, or while its proxy is disabled: it lies below those that
+/// it gives away.
 fn port_to_keep() -> u16 {
     let mut some = std::iter::repeat_with(|| fastrand::u16(15_000..32_000));
     some.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()

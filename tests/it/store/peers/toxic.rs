@@ -145,8 +145,9 @@ async fn peers_X22_whatever_becomes_of_the_way_to_the_store_queries_go_on_and_co
         let before = stage.calls().await;
         stage.queries_go_on(&mut running).await;
         let made = stage.calls().await - before;
-        // Nobody asks a store that is lost: at most what was under way when it was given up.
-        assert!(made < 10.0, "{evil:?}: {made} calls for {QUERIES} queries");
+        // Nobody asks a store that is lost, but for what was under way when it was given up, and for a try now and then
+        // whether it is back: fewer than one for each query would be.
+        assert!(made < QUERIES as f64 / 2.0, "{evil:?}: {made} calls for {QUERIES} queries");
         running.push(stage.post(1).await);
         running.last_mut().unwrap().poll(&stage.replicas[0]).await;
         stage.way.heal().await;
