@@ -19,6 +19,7 @@ pub(crate) mod secure;
 pub(crate) mod server;
 pub(crate) mod sleeper;
 pub(crate) mod stage;
+pub(crate) mod toxiproxy;
 pub(crate) mod trino;
 pub(crate) mod wait;
 pub(crate) mod webhook;

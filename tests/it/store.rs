@@ -1,7 +1,7 @@
 //! The store that replicas share: one contract for every kind of it, and what is left when it is lost.
 //!
-//! `peers` starts real servers, each on free ports in a folder of its own. It needs SLUICE_TEST_REDIS and
-//! SLUICE_TEST_VALKEY, the paths of the servers' programs; `make test` sets them and counts. Without them its tests are
+//! `peers` starts real servers, each on free ports in a folder of its own. It needs SLUICE_TEST_REDIS,
+//! SLUICE_TEST_VALKEY and SLUICE_TEST_TOXIPROXY, the paths of their programs; `make test` sets them and counts. Without them its tests are
 //! skipped.
 
 #![allow(non_snake_case, reason = "tests bear the ids of the facts")]

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
-"""The servers of the shared store: Redis of Debian's package, Valkey of a wheel. The Rust tests start them.
+"""The servers of the shared store: Redis of Debian's package, Valkey of a wheel, and toxiproxy as a Go module before them.
+The Rust tests start them.
 
-    stores.py [VARIABLE]    install both; print what to export, or one path
+    stores.py [VARIABLE]    install all; print what to export, or one path
 """
 
 import sys
 from pathlib import Path
 from shutil import which
 
+import golang
 from cache import Missing
 from debian import SEARCHED, install
 from interpreter import interpreter
 
 HERE = Path(__file__).resolve().parent
 VALKEY = HERE / "store/requirements.txt"
+TOXIPROXY = HERE / "store/toxiproxy"
 
 
 def redis():
@@ -35,9 +38,15 @@ def valkey():
     return str(found[0])
 
 
+def toxiproxy():
+    """The path of the proxy that spoils connections on demand, built where that was not done."""
+    packages = {"toxiproxy": "github.com/Shopify/toxiproxy/v2/cmd/server"}
+    return str(golang.programs(TOXIPROXY, ["-ldflags", "-s -w"], packages) / "toxiproxy")
+
+
 def environment():
     """What the Rust tests read."""
-    return {"SLUICE_TEST_REDIS": redis(), "SLUICE_TEST_VALKEY": valkey()}
+    return {"SLUICE_TEST_REDIS": redis(), "SLUICE_TEST_VALKEY": valkey(), "SLUICE_TEST_TOXIPROXY": toxiproxy()}
 
 
 if __name__ == "__main__":

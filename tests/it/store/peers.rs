@@ -13,6 +13,7 @@ macro_rules! program_or_skip {
     };
 }
 
+mod failovers;
 mod figures;
 mod fleets;
 mod gateways;
@@ -21,6 +22,7 @@ mod lost;
 mod paused;
 mod slow;
 mod spoilt;
+mod toxic;
 
 /// Gateways' ground on a store, by the keys of `store.redis` but for `secretFile`; the file lives as long as its guard.
 fn ground_at(keys: &str) -> (super::Ground, tempfile::NamedTempFile) {

@@ -18,7 +18,7 @@ async fn cluster(program: &Path) -> Vec<Server> {
 }
 
 /// Three nodes, each with the port that the others are told of.
-async fn cluster_with(
+pub(super) async fn cluster_with(
     program: &Path,
     more: impl AsyncFn(&str) -> Vec<String>,
 ) -> Vec<(Server, String)> {
@@ -30,7 +30,8 @@ async fn cluster_with(
         let words: Vec<&str> = words.chain(more.iter().map(String::as_str)).collect();
         let node = Server::start(program, &words).await;
         node.ask::<()>(&["CLUSTER", "ADDSLOTSRANGE", slots.0, slots.1]).await;
-        let met_at = if more.is_empty() { node.port.to_string() } else { tls };
+        let speaks_tls = more.iter().any(|word| word == "--tls-port");
+        let met_at = if speaks_tls { tls } else { node.port.to_string() };
         nodes.push((node, met_at, bus));
     }
     for (_, port, bus) in &nodes[1..] {
@@ -142,15 +143,14 @@ fn both((key, value): (&str, &str)) -> [String; 2] {
     [key.to_owned(), value.to_owned()]
 }
 
-#[tokio::test]
-async fn sentinels_keep_the_contract_and_lead_to_another_server_when_the_first_is_killed() {
-    let program = program_or_skip!("SLUICE_TEST_REDIS");
-    let mut first = Server::start(&program, &[]).await;
+/// A server, its replica, three Sentinels that know them, and what a gateway is told of them.
+pub(super) async fn watched(program: &Path) -> (Server, Server, Vec<Server>, String) {
+    let first = Server::start(program, &[]).await;
     let port = first.port.to_string();
-    let second = Server::start(&program, &["--replicaof", &format!("127.0.0.1 {port}")]).await;
+    let second = Server::start(program, &["--replicaof", &format!("127.0.0.1 {port}")]).await;
     let mut sentinels = Vec::new();
     for _ in 0..3 {
-        sentinels.push(Server::sentinel(&program, first.port).await);
+        sentinels.push(Server::sentinel(program, first.port).await);
     }
     for sentinel in &sentinels {
         wait::until_async("Sentinels that know each other and the replica", async || {
@@ -162,7 +162,15 @@ async fn sentinels_keep_the_contract_and_lead_to_another_server_when_the_first_i
         .await;
     }
     let urls: Vec<String> = sentinels.iter().map(|each| format!("'{}'", each.url())).collect();
-    let used = Used::by(&format!("sentinel: {{ urls: [{}], master: main }}", urls.join(", ")));
+    let keys = format!("sentinel: {{ urls: [{}], master: main }}", urls.join(", "));
+    (first, second, sentinels, keys)
+}
+
+#[tokio::test]
+async fn sentinels_keep_the_contract_and_lead_to_another_server_when_the_first_is_killed() {
+    let program = program_or_skip!("SLUICE_TEST_REDIS");
+    let (mut first, second, _sentinels, keys) = watched(&program).await;
+    let used = Used::by(&keys);
     contract::holds(&*used.store).await;
     let before = Key::new(Kind::Mark, "before");
     used.shared.put(before.clone(), "kept", LIFE).await.unwrap();
