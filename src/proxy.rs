@@ -44,6 +44,7 @@ pub(crate) mod unavailable;
 pub(crate) mod upstream;
 pub(crate) mod waiting;
 pub(crate) mod watch;
+pub(crate) mod whole;
 
 /// What all data threads share.
 #[derive(Debug)]

@@ -117,7 +117,11 @@ fn line(came: &mut BytesMut, longest: usize) -> Result<Option<BytesMut>, &'stati
 }
 
 fn size(line: &[u8]) -> Option<u64> {
-    let digits = line.split(|byte| *byte == b';').next()?.trim_ascii();
+    // Another hop might take a control byte for the line's end.
+    if line.iter().any(|byte| byte.is_ascii_control() && *byte != b'\t') {
+        return None;
+    }
+    let digits = line.split(|byte| *byte == b';').next()?.trim_ascii_end();
     let digits = std::str::from_utf8(digits).ok()?;
     // `+1` is a number to Rust.
     let is_hex = digits.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -12,7 +12,7 @@ use http::{
     HeaderMap, Method, Request, StatusCode, header::CONTENT_ENCODING, header::CONTENT_LENGTH,
     uri::PathAndQuery,
 };
-use http_body_util::{BodyExt, Limited};
+use http_body_util::Limited;
 use sluice_routing::{BackendName, QueryId};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -30,6 +30,7 @@ use crate::{
         upstream::{AnswerBody, Failure, Outgoing},
         waiting,
         watch::{Subject, Watch},
+        whole::Whole,
     },
     queries::{Ending, Query, bindings::KEPT, is_ours},
     snapshot::Backend,
@@ -215,12 +216,12 @@ impl Followed {
         let body = if parts.method == Method::GET || parts.method == Method::HEAD {
             Bytes::new()
         } else {
-            let whole = timeout(PATIENCE, Limited::new(body, LONGEST_BODY).collect()).await;
+            let whole = timeout(PATIENCE, Whole::of(Limited::new(body, LONGEST_BODY))).await;
             let Ok(Ok(whole)) = whole else {
                 let words = "the request's body is too long or incomplete";
                 return Err(Box::new(answers::text(StatusCode::BAD_REQUEST, words)));
             };
-            whole.to_bytes()
+            whole
         };
         let marker = exchange.marker.clone().filter(|_| asked == id);
         Ok(Self { id, marker, kind, method: parts.method, path, headers: parts.headers, body })

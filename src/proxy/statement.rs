@@ -27,6 +27,7 @@ use crate::{
         upstream::{AnswerBody, Failure},
         waiting,
         watch::Newcomer,
+        whole::Whole,
     },
     queries::{
         Lease, Query,
@@ -146,7 +147,7 @@ async fn collect(mut body: Body, most: u64, patience: Duration) -> Result<Bytes,
     if body.size_hint().lower() > most.saturating_add(MOST_DISCARDED) {
         return Err(Refused::TooLarge(most));
     }
-    let mut whole: Vec<Bytes> = Vec::new();
+    let mut whole = Whole::default();
     let mut size = 0_u64;
     loop {
         let frame = match tokio::time::timeout(patience, body.frame()).await {
@@ -167,10 +168,7 @@ async fn collect(mut body: Body, most: u64, patience: Duration) -> Result<Bytes,
     if size > most {
         return Err(Refused::TooLarge(most));
     }
-    Ok(match whole.len() {
-        1 => whole.swap_remove(0),
-        _ => whole.concat().into(),
-    })
+    Ok(whole.into())
 }
 
 /// Whether a body ended because its connection did.

@@ -53,6 +53,9 @@ struct Met {
     told_at: Instant,
     /// Whose it was before this replica wrote itself down, while it is not known whether that was written.
     before: Option<Record>,
+    /// Whether this replica wrote itself down and has not heard so: then the record alone says whose it is, since the owner
+    /// that was lost may be back and have let it go.
+    asked: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -91,7 +94,15 @@ impl Elsewhere {
         if self.0.len() < MOST_UNKNOWN || matches!(whose, Whose::Of(_)) {
             let query = Arc::clone(query);
             let id = query.id;
-            let met = Met { query, whose, since: now, told: None, told_at: now, before: None };
+            let met = Met {
+                query,
+                whose,
+                since: now,
+                told: None,
+                told_at: now,
+                before: None,
+                asked: false,
+            };
             self.0.entry(id).or_insert(met);
         }
     }
@@ -109,6 +120,7 @@ impl Elsewhere {
 
     fn found(&mut self, id: QueryId, owner: Option<Incarnation>, now: Instant) {
         let Some(met) = self.0.get_mut(&id) else { return };
+        met.asked &= owner.is_none();
         met.whose = match (owner, met.whose) {
             (Some(owner), _) => Whose::Of(owner),
             (None, Whose::Unknown { looks, .. }) if looks < LOOKS => {
@@ -130,6 +142,10 @@ impl Elsewhere {
             // Whoever counts it here, or nobody, needs no word; nor does a record that only this list holds.
             let Some(sight) = met.query.sight() else { return false };
             match met.whose {
+                _ if met.asked => {
+                    errands.orphans.push(Arc::clone(&met.query));
+                    true
+                }
                 Whose::Unknown { .. } => true,
                 Whose::Nobodys if sight.ending.is_some() => false,
                 Whose::Nobodys => {
@@ -164,7 +180,13 @@ impl Elsewhere {
         if found.as_ref().is_none_or(|record| record.owner != me) {
             met.before = found;
         }
+        met.asked = true;
         met.before.clone()
+    }
+
+    /// Somebody else wrote meanwhile: what is known is as old as before.
+    fn refused(&mut self, id: QueryId) {
+        self.0.entry(id).and_modify(|met| met.asked = false);
     }
 
     fn forget(&mut self, id: QueryId) {
@@ -247,6 +269,7 @@ impl Around {
         let record = mates.record_of(query).written();
         let life = settings.remember_for.get();
         if !mates.store.replace(record::key(query.id), found.as_ref(), record, life).await? {
+            mates.standing().elsewhere.refused(query.id);
             return Ok(());
         }
         let lease = self.replicas.ledger.open(&query.group);

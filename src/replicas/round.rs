@@ -21,6 +21,10 @@ use crate::{
     store::{Change, Fault, Had, Key, Kind},
 };
 
+/// Between two tries to renew all records: it reads each of them, and a store that could not bear it should not be asked at
+/// every round.
+const REST: Duration = Duration::from_secs(2);
+
 /// Between two rounds: demand elsewhere is never older than a fraction of a second, and a store bears it for any number
 /// of replicas.
 const EVERY: Duration = Duration::from_millis(200);
@@ -47,6 +51,7 @@ pub async fn run(around: Around, stop: CancellationToken) {
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut renewed = Instant::now();
     let (mut was_up, mut had) = (true, Had::default());
+    let (mut is_due, mut tried) = (false, None::<Instant>);
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -54,14 +59,14 @@ pub async fn run(around: Around, stop: CancellationToken) {
             _ = rounds.tick() => {}
         }
         // What fails is told and counted by the store, and said again in the next round.
-        let mut is_up = around.round(mates, &mut had).await.is_ok();
+        let is_up = around.round(mates, &mut had).await.is_ok();
         let life = around.current.load().config.queries.remember_for.get();
-        // A store that was lost may have lost what it knew.
-        if is_up && (!was_up || renewed.elapsed() >= life / 3) {
-            // What was not renewed to its end is begun again.
-            is_up = around.renew(mates, life).await != Err(Fault::Unavailable);
-            if is_up {
-                renewed = Instant::now();
+        // A store that was lost may have lost what it knew; what was not renewed to its end is begun again.
+        is_due |= is_up && (!was_up || renewed.elapsed() >= life / 3);
+        if is_up && is_due && tried.is_none_or(|tried| tried.elapsed() >= REST) {
+            tried = Some(Instant::now());
+            if around.renew(mates, life).await != Err(Fault::Unavailable) {
+                (is_due, renewed) = (false, Instant::now());
             }
         }
         was_up = is_up;

@@ -23,7 +23,7 @@ use std::{
 };
 
 use axum::body::Body;
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
 use tokio::{
@@ -123,9 +123,14 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
         mut finish: Pin<&mut impl Future<Output = ()>>,
     ) -> io::Result<Option<Result<Heard, StatusCode>>> {
         self.read = SMALL_READ;
+        if self.came.is_empty() && self.came.capacity() > SMALL_READ {
+            // What a long request needed is given back.
+            self.came = BytesMut::new();
+        }
         let mut seen = 0;
         poll_fn(|cx| {
             loop {
+                pass_empty_lines(&mut self.came);
                 if may_be_whole(&self.came, seen) {
                     match heard::read(&mut self.came) {
                         Ok(None) => {}
@@ -254,10 +259,6 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
 
     /// Reads what is there; 0 is the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        if self.came.is_empty() && self.came.capacity() > SMALL_READ {
-            // What a long request needed is given back.
-            self.came = BytesMut::new();
-        }
         if self.came.capacity() - self.came.len() < LEAST_READ {
             self.came.reserve(self.read);
         }
@@ -290,6 +291,15 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
         // Who goes on for longer has been told often enough.
         let _ = timeout(FAREWELL, silence).await;
         Ok(())
+    }
+}
+
+/// Empty lines before a request are no part of it (RFC 9112 section 2.2), and no request is under way after them.
+fn pass_empty_lines(came: &mut BytesMut) {
+    while let Some(length) =
+        [&b"\r\n"[..], b"\n"].iter().find(|end| came.starts_with(end)).map(|end| end.len())
+    {
+        came.advance(length);
     }
 }
 

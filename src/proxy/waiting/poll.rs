@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use http::{Method, Request, StatusCode};
-use http_body_util::{BodyExt, Collected, Limited};
+use http_body_util::Limited;
 use sluice_routing::QueryId;
 use tokio::time::{Instant, timeout};
 
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     metrics::Operation,
-    proxy::{answers, core::Core, exchange::Exchange, headers::clean_request},
+    proxy::{answers, core::Core, exchange::Exchange, headers::clean_request, whole::Whole},
     queries::{Waiting, WaitingState},
 };
 
@@ -165,8 +165,8 @@ pub(crate) async fn query(
 
 /// What a console sends with its verb, for whoever waits for the statement.
 async fn message(body: Body) -> String {
-    let whole = timeout(HAND_OVER, Limited::new(body, LONGEST_MESSAGE).collect()).await;
-    let bytes = whole.ok().and_then(Result::ok).map(Collected::to_bytes).unwrap_or_default();
+    let whole = timeout(HAND_OVER, Whole::of(Limited::new(body, LONGEST_MESSAGE))).await;
+    let bytes = whole.ok().and_then(Result::ok).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
 }
 

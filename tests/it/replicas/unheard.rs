@@ -50,3 +50,25 @@ async fn a_query_is_taken_over_once_though_the_answer_to_that_was_lost() {
     fleet.until_in_flight(&[0, 1], 0).await;
     fleet.end().await;
 }
+
+/// Who takes a query over and does not hear so counts it all the same, though the first owner is back before it can ask again,
+/// and has let go.
+#[tokio::test]
+async fn a_query_that_its_owner_let_go_is_counted_by_who_did_not_hear_that_it_took_it_over() {
+    let (_trino, fleet) = pair().await;
+    let mut query = fleet.post(0, ENDLESS).await;
+    fleet.until_in_flight(&[0, 1], 1).await;
+    fleet.ways[0].cut(true);
+    fleet.ways[1].lose(Call::Replaced(Kind::Query));
+    query.until(&fleet.replicas[1], "RUNNING").await;
+    wait::until("an answer that was lost", || fleet.ways[1].has_lost()).await;
+    fleet.ways[1].cut(true);
+    fleet.ways[0].cut(false);
+    wait::until("the first owner lets go", || fleet.replicas[0].in_flight() == 0).await;
+    fleet.ways[1].cut(false);
+    wait::until("it counts where it is asked for", || fleet.replicas[1].in_flight() == 1).await;
+    fleet.until_in_flight(&[0, 1], 1).await;
+    query.ask(&fleet.replicas[1], Method::DELETE).await;
+    fleet.until_in_flight(&[0, 1], 0).await;
+    fleet.end().await;
+}

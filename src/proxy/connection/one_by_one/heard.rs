@@ -136,6 +136,8 @@ struct Framing {
     /// Whether the last coding is `chunked`.
     chunked: Option<bool>,
     stays: bool,
+    /// Of several lines, the one that closes wins (RFC 9112 section 9.3).
+    closes: bool,
     waits: bool,
 }
 
@@ -151,7 +153,8 @@ impl Framing {
             self.chunked = Some(last.is_some_and(|last| last.eq_ignore_ascii_case("chunked")));
         } else if *name == CONNECTION {
             let says = |word: &str| words(value).any(|said| said.eq_ignore_ascii_case(word));
-            self.stays = !says("close") && (self.stays || says("keep-alive"));
+            self.closes |= says("close");
+            self.stays |= says("keep-alive");
         } else if *name == EXPECT {
             self.waits = value.as_bytes().eq_ignore_ascii_case(b"100-continue");
         }
@@ -160,7 +163,7 @@ impl Framing {
 
     fn heard(self, mut request: Request<()>) -> Result<Heard, StatusCode> {
         let is_old = request.version() == Version::HTTP_10;
-        let mut stays = self.stays;
+        let mut stays = self.stays && !self.closes;
         let length = match self.chunked {
             None => Length::Bytes(self.length.unwrap_or(0)),
             // A coding that cannot be taken off, or one that HTTP/1.0 does not have: nobody knows where it ends.
@@ -230,6 +233,7 @@ mod tests {
             ("1.1", "Connection: close\r\n", false),
             ("1.1", "Connection: x, Close\r\n", false),
             ("1.1", "Connection: keep-alive\r\n", true),
+            ("1.1", "Connection: close\r\nConnection: keep-alive\r\n", false),
             ("1.0", "", false),
             ("1.0", "Connection: Keep-Alive\r\n", true),
             ("1.0", "Connection: keep-alive, close\r\n", false),
