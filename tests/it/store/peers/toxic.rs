@@ -2,7 +2,7 @@
 //! store that is known to be lost, and when the way is whole again what is counted is what there is.
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use sluice::simulator::Simulator;
 
 use super::ground_at;
@@ -84,7 +84,7 @@ impl Stage {
     async fn until_in_flight(&self, queries: usize, when: &str) {
         for replica in &self.replicas {
             let what = format!("{queries} in flight, {when}");
-            let is_so = async || demand(replica).await.1["inflight"] == Value::from(queries);
+            let is_so = async || demand(replica).await.1["inflight"] == queries;
             wait::until_async(&what, is_so).await;
         }
         let owned = || self.replicas.iter().map(Gateway::in_flight).sum::<usize>();
