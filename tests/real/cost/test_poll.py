@@ -19,6 +19,8 @@ FEW, MORE = 300, 1300
 # What may be lost or won before somebody must look; two runs differ by a hundredth, more where so many others want the
 # processor that messages come in pieces. What was lost is lost each time.
 SPAN = 0.05
+# Of a part: the compiler draws the line between two functions anew where anything else in the crate changes.
+SPAN_OF_A_PART = 0.25
 ATTEMPTS = 3
 # Whose share of a poll is watched by itself: the words of both heads, the decision that there is none to make, the page's head.
 PARTS = {
@@ -81,13 +83,13 @@ def first_poll(client):
 
 
 def test_a_poll_costs_what_it_did(tmp_path):
-    """No figure has moved by more than a twentieth."""
+    """Neither sum has moved by more than a twentieth, and no part by a quarter."""
     if os.environ.get("SLUICE_BLESS"):
         BASELINE.write_text(json.dumps(cost(tmp_path / "blessed"), indent=2) + "\n")
     known = json.loads(BASELINE.read_text())
     for attempt in range(ATTEMPTS):
         figures = cost(tmp_path / str(attempt))
-        moved = {name: (known.get(name), figure) for name, figure in figures.items() if not is_near(figure, known.get(name, 0))}
+        moved = {name: (known.get(name), figure) for name, figure in figures.items() if not is_near(name, figure, known.get(name, 0))}
         if not moved:
             break
     print("\n".join(f"{name}: {figure}" for name, figure in figures.items()))
@@ -95,6 +97,7 @@ def test_a_poll_costs_what_it_did(tmp_path):
     assert known.keys() == figures.keys()
 
 
-def is_near(figure, known):
+def is_near(name, figure, known):
     """Whether a figure is what it was; of allocations, half a one may differ, since tables grow now and then."""
-    return abs(figure - known) <= max(SPAN * known, 0.5)
+    span = SPAN_OF_A_PART if name in PARTS else SPAN
+    return abs(figure - known) <= max(span * known, 0.5)
