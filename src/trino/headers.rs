@@ -142,7 +142,8 @@ pub fn readable_encodings(headers: &HeaderMap) -> Option<HeaderValue> {
     HeaderValue::try_from(value).ok()
 }
 
-fn items(line: &HeaderValue) -> impl Iterator<Item = &str> {
+/// The items of one line of a list; none where it is no text.
+pub fn items(line: &HeaderValue) -> impl DoubleEndedIterator<Item = &str> {
     line.to_str().unwrap_or_default().split(',').map(str::trim)
 }
 

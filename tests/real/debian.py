@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 
+from cache import Missing
+
 # Where the package has another name than its program.
 PACKAGES = {"nginx": "nginx-light"}
 # Programs for daemons are not in everybody's PATH.
@@ -18,6 +20,17 @@ SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local
 
 # apt refuses to run twice at once.
 ALONE = threading.Lock()
+
+
+def program(name, package=None):
+    """The path of a program, installed where it is missing; `package` where that bears another name."""
+    package = package or PACKAGES.get(name, name)
+    found = shutil.which(name, path=SEARCHED)
+    if not found and install(package):
+        found = shutil.which(name, path=SEARCHED)
+    if not found:
+        raise Missing(f"{name} is missing (Debian: {package}): install it")
+    return found
 
 
 def install(package):

@@ -6,9 +6,8 @@ import tempfile
 import urllib.parse
 from pathlib import Path
 
+import debian
 import wire
-from cache import Missing
-from debian import SEARCHED, install
 from process import Process, answers, on_free_ports
 
 # Programs and the package that each comes with.
@@ -18,12 +17,7 @@ PACKAGES = {"prometheus": "prometheus", "promtool": "prometheus", "prometheus-al
 
 def program(name):
     """The path of one of the programs, installed where it is missing."""
-    found = shutil.which(name, path=SEARCHED)
-    if not found and install(PACKAGES[name]):
-        found = shutil.which(name, path=SEARCHED)
-    if not found:
-        raise Missing(f"{name} is missing (Debian: {PACKAGES[name]}): install it")
-    return found
+    return debian.program(name, PACKAGES[name])
 
 
 def fetch():

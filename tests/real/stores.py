@@ -7,11 +7,10 @@ The Rust tests start them.
 
 import sys
 from pathlib import Path
-from shutil import which
 
+import debian
 import golang
 from cache import Missing
-from debian import SEARCHED, install
 from interpreter import interpreter
 
 HERE = Path(__file__).resolve().parent
@@ -21,12 +20,7 @@ TOXIPROXY = HERE / "store/toxiproxy"
 
 def redis():
     """The path of redis-server, installed where it is missing."""
-    found = which("redis-server", path=SEARCHED)
-    if not found and install("redis-server"):
-        found = which("redis-server", path=SEARCHED)
-    if not found:
-        raise Missing("redis-server is missing (Debian: redis-server): install it")
-    return found
+    return debian.program("redis-server")
 
 
 def valkey():

@@ -5,7 +5,7 @@ use sluice::store::Kind;
 
 use super::ENDLESS;
 use crate::harness::{
-    fleet::{Call, Fleet},
+    fleet::{Call, Fleet, Roaming},
     gateway::groups,
     trino, wait,
 };
@@ -31,16 +31,22 @@ async fn a_word_is_heard_though_the_answer_that_bore_it_was_lost() {
     fleet.end().await;
 }
 
-/// Who takes a query over and does not hear so takes it over again, from the same one.
-#[tokio::test]
-async fn a_query_is_taken_over_once_though_the_answer_to_that_was_lost() {
-    let (_trino, fleet) = pair().await;
+/// A query of a replica that was lost meanwhile, taken over by the other, which did not hear so.
+async fn taken_over_unheard() -> (sluice::simulator::Simulator, Fleet, Roaming) {
+    let (trino, fleet) = pair().await;
     let mut query = fleet.post(0, ENDLESS).await;
     fleet.until_in_flight(&[0, 1], 1).await;
     fleet.ways[0].cut(true);
     fleet.ways[1].lose(Call::Replaced(Kind::Query));
     query.until(&fleet.replicas[1], "RUNNING").await;
     wait::until("an answer that was lost", || fleet.ways[1].has_lost()).await;
+    (trino, fleet, query)
+}
+
+/// Who takes a query over and does not hear so takes it over again, from the same one.
+#[tokio::test]
+async fn a_query_is_taken_over_once_though_the_answer_to_that_was_lost() {
+    let (_trino, fleet, query) = taken_over_unheard().await;
     wait::until("it counts where it is asked for", || fleet.replicas[1].in_flight() == 1).await;
     fleet.until_in_flight(&[1], 1).await;
     fleet.ways[0].cut(false);
@@ -55,13 +61,7 @@ async fn a_query_is_taken_over_once_though_the_answer_to_that_was_lost() {
 /// and has let go.
 #[tokio::test]
 async fn a_query_that_its_owner_let_go_is_counted_by_who_did_not_hear_that_it_took_it_over() {
-    let (_trino, fleet) = pair().await;
-    let mut query = fleet.post(0, ENDLESS).await;
-    fleet.until_in_flight(&[0, 1], 1).await;
-    fleet.ways[0].cut(true);
-    fleet.ways[1].lose(Call::Replaced(Kind::Query));
-    query.until(&fleet.replicas[1], "RUNNING").await;
-    wait::until("an answer that was lost", || fleet.ways[1].has_lost()).await;
+    let (_trino, fleet, query) = taken_over_unheard().await;
     fleet.ways[1].cut(true);
     fleet.ways[0].cut(false);
     wait::until("the first owner lets go", || fleet.replicas[0].in_flight() == 0).await;

@@ -5,12 +5,8 @@ number, costs stand on lines of their own, and the line after `calls=` is what t
 """
 
 import re
-import shutil
 from collections import Counter
 from dataclasses import dataclass, field
-
-from cache import Missing
-from debian import SEARCHED, install
 
 # `fn=(12) name` for the first time, `fn=(12)` from then on.
 NAME = re.compile(r"\((\d+)\)(?: (.*))?")
@@ -18,16 +14,6 @@ NAME = re.compile(r"\((\d+)\)(?: (.*))?")
 COST = re.compile(r"[-+*\d]\S* \d+")
 # Of a function that calls itself, callgrind tells the depths apart.
 DEPTH = re.compile(r"'\d+$")
-
-
-def program():
-    """Valgrind's path, installed where it is missing."""
-    found = shutil.which("valgrind", path=SEARCHED)
-    if not found and install("valgrind"):
-        found = shutil.which("valgrind", path=SEARCHED)
-    if not found:
-        raise Missing("valgrind is missing (Debian: valgrind): install it")
-    return found
 
 
 @dataclass

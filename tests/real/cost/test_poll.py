@@ -10,7 +10,8 @@ import socket
 import time
 from pathlib import Path
 
-from callgrind import Counts, program
+import debian
+from callgrind import Counts
 from gateway import Gateway
 from one_page import PATIENCE, Client, Coordinator
 
@@ -22,7 +23,7 @@ SPAN = 0.05
 # Of a part: the compiler draws the line between two functions anew where anything else in the crate changes.
 SPAN_OF_A_PART = 0.25
 ATTEMPTS = 3
-# Whose share of a poll is watched by itself: the words of both heads, the decision that there is none to make, the page's head.
+# The costliest steps of a poll, each watched by itself: a gain in one must not hide a loss in another.
 PARTS = {
     "the request's head": "sluice::proxy::connection::one_by_one::heard::read",
     "what every request opens": "sluice::proxy::routes::open",
@@ -59,7 +60,7 @@ def count(polls, folder):
     """So many polls by one client of a gateway that does nothing else."""
     folder.mkdir(parents=True)
     profile = folder / "profile"
-    under = (program(), "--tool=callgrind", f"--callgrind-out-file={profile}")
+    under = (debian.program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={profile}")
     with Coordinator() as trino:
         # Probed once, and with a name of another kind for the second backend, whose marker then stands in the paths.
         backends = [{"name": name, "url": f"http://{host}:{trino.port}"} for name, host in (("a", "127.0.0.1"), ("b", "localhost"))]

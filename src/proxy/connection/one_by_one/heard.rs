@@ -17,7 +17,7 @@ use crate::{
         chunks::Chunks,
         connection::{LONGEST_HEAD, MOST_HEADERS},
     },
-    trino::headers::header_name,
+    trino::headers::{header_name, items},
 };
 
 /// Longer than any path that a gateway gives out; what `http` takes at most is a little less than 64 KiB.
@@ -149,10 +149,10 @@ impl Framing {
                 return Err(StatusCode::BAD_REQUEST);
             }
         } else if *name == TRANSFER_ENCODING {
-            let last = words(value).next_back();
+            let last = items(value).next_back();
             self.chunked = Some(last.is_some_and(|last| last.eq_ignore_ascii_case("chunked")));
         } else if *name == CONNECTION {
-            let says = |word: &str| words(value).any(|said| said.eq_ignore_ascii_case(word));
+            let says = |word: &str| items(value).any(|said| said.eq_ignore_ascii_case(word));
             self.closes |= says("close");
             self.stays |= says("keep-alive");
         } else if *name == EXPECT {
@@ -177,11 +177,6 @@ impl Framing {
         };
         Ok(Heard { request, length, stays, waits: self.waits && !is_old })
     }
-}
-
-/// The words of a list.
-fn words(value: &HeaderValue) -> impl DoubleEndedIterator<Item = &str> {
-    value.to_str().unwrap_or_default().split(',').map(str::trim)
 }
 
 /// Digits and nothing else: `+1` is a number to Rust.

@@ -13,7 +13,10 @@ use http::{
 use httparse::{Header, ParserConfig, Response, Status};
 
 use super::Broken;
-use crate::{proxy::chunks::Chunks, trino::headers::header_name};
+use crate::{
+    proxy::chunks::Chunks,
+    trino::headers::{header_name, items},
+};
 
 /// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
 pub(in super::super) const MOST_HEADERS: usize = 1024;
@@ -160,7 +163,7 @@ impl Framing {
                 framing.closes |= is_said(value, "close");
                 framing.keeps_alive |= is_said(value, "keep-alive");
             } else if *name == TRANSFER_ENCODING {
-                let last = words_of(value).next_back();
+                let last = items(value).next_back();
                 framing.chunked = Some(last.is_some_and(|it| it.eq_ignore_ascii_case("chunked")));
             } else if *name == CONTENT_LENGTH {
                 framing.states(value);
@@ -188,11 +191,6 @@ impl Framing {
     }
 }
 
-/// The words of a list.
-fn words_of(value: &HeaderValue) -> impl DoubleEndedIterator<Item = &str> {
-    value.to_str().unwrap_or_default().split(',').map(str::trim)
-}
-
 fn is_said(value: &HeaderValue, word: &str) -> bool {
-    words_of(value).any(|said| said.eq_ignore_ascii_case(word))
+    items(value).any(|said| said.eq_ignore_ascii_case(word))
 }
