@@ -3,7 +3,19 @@
 //! `http` knows the standard names and allocates for each of all others; a poll of JDBC carries eight of these. Names that
 //! are not here cost that, and nothing else.
 
-use http::HeaderName;
+use http::{
+    HeaderName,
+    header::{
+        ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING,
+        CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, SERVER, TRANSFER_ENCODING, USER_AGENT, VARY,
+        X_CONTENT_TYPE_OPTIONS,
+    },
+};
+
+use super::{
+    X_TRINO_CATALOG, X_TRINO_CLIENT_TAGS, X_TRINO_QUERY_DATA_ENCODING, X_TRINO_SCHEMA,
+    X_TRINO_SOURCE, X_TRINO_TRANSACTION_ID, X_TRINO_USER,
+};
 
 macro_rules! known {
     ($($name:literal,)*) => {
@@ -72,17 +84,91 @@ const fn begins() -> [usize; LONGEST + 2] {
 
 /// The name that was written so, in any case; `None` if it is none.
 pub fn header_name(text: &[u8]) -> Option<HeaderName> {
+    as_usual(text).or_else(|| in_any_case(text)).or_else(|| HeaderName::from_bytes(text).ok())
+}
+
+/// The names as they are mostly written, by length: most of what comes is found by one comparison.
+fn as_usual(text: &[u8]) -> Option<HeaderName> {
+    Some(match text.len() {
+        4 => match text {
+            b"Host" => HOST,
+            b"Date" => DATE,
+            b"Vary" => VARY,
+            _ => return None,
+        },
+        6 => match text {
+            b"Accept" => ACCEPT,
+            b"Server" => SERVER,
+            _ => return None,
+        },
+        10 => match text {
+            b"User-Agent" => USER_AGENT,
+            b"Connection" => CONNECTION,
+            _ => return None,
+        },
+        12 => match text {
+            b"X-Trino-User" => X_TRINO_USER,
+            b"Content-Type" => CONTENT_TYPE,
+            b"X-Trino-Path" => HeaderName::from_static("x-trino-path"),
+            b"X-Trino-Role" => HeaderName::from_static("x-trino-role"),
+            _ => return None,
+        },
+        13 => match text {
+            b"Authorization" => AUTHORIZATION,
+            b"Cache-Control" => CACHE_CONTROL,
+            _ => return None,
+        },
+        14 => match text {
+            b"X-Trino-Source" => X_TRINO_SOURCE,
+            b"X-Trino-Schema" => X_TRINO_SCHEMA,
+            b"Content-Length" => CONTENT_LENGTH,
+            _ => return None,
+        },
+        15 => match text {
+            b"X-Trino-Catalog" => X_TRINO_CATALOG,
+            b"Accept-Encoding" => ACCEPT_ENCODING,
+            b"X-Trino-Session" => HeaderName::from_static("x-trino-session"),
+            _ => return None,
+        },
+        16 => match text {
+            b"X-Trino-Language" => HeaderName::from_static("x-trino-language"),
+            b"Content-Encoding" => CONTENT_ENCODING,
+            _ => return None,
+        },
+        17 => match text {
+            b"X-Trino-Time-Zone" => HeaderName::from_static("x-trino-time-zone"),
+            b"Transfer-Encoding" => TRANSFER_ENCODING,
+            _ => return None,
+        },
+        19 => match text {
+            b"X-Trino-Client-Info" => HeaderName::from_static("x-trino-client-info"),
+            b"X-Trino-Client-Tags" => X_TRINO_CLIENT_TAGS,
+            _ => return None,
+        },
+        22 => match text {
+            b"X-Trino-Transaction-Id" => X_TRINO_TRANSACTION_ID,
+            b"X-Content-Type-Options" => X_CONTENT_TYPE_OPTIONS,
+            _ => return None,
+        },
+        27 => match text {
+            b"X-Trino-Client-Capabilities" => {
+                HeaderName::from_static("x-trino-client-capabilities")
+            }
+            b"X-Trino-Query-Data-Encoding" => X_TRINO_QUERY_DATA_ENCODING,
+            _ => return None,
+        },
+        _ => return None,
+    })
+}
+
+fn in_any_case(text: &[u8]) -> Option<HeaderName> {
     // Most standard names begin with another letter.
-    if matches!(text.first(), Some(b'x' | b'X' | b't' | b'T'))
-        && let Some([begin, end, ..]) = BEGINS.get(text.len()..)
-    {
-        let alike = KNOWN.get(*begin..*end).unwrap_or_default();
-        let known = alike.iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(text));
-        if let Some(known) = known {
-            return Some(known.clone());
-        }
+    if !matches!(text.first(), Some(b'x' | b'X' | b't' | b'T')) {
+        return None;
     }
-    HeaderName::from_bytes(text).ok()
+    let [begin, end, ..] = BEGINS.get(text.len()..)? else { return None };
+    let mut alike = KNOWN.get(*begin..*end)?.iter();
+    alike.find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(text)).cloned()
 }
 
 #[cfg(test)]
@@ -108,6 +194,41 @@ mod tests {
                     HeaderName::from_bytes(written.as_bytes()).ok()
                 );
             }
+        }
+        let usual = [
+            "Host",
+            "Date",
+            "Vary",
+            "Accept",
+            "Server",
+            "User-Agent",
+            "Connection",
+            "X-Trino-User",
+            "Content-Type",
+            "X-Trino-Path",
+            "X-Trino-Role",
+            "Authorization",
+            "Cache-Control",
+            "X-Trino-Source",
+            "X-Trino-Schema",
+            "Content-Length",
+            "X-Trino-Catalog",
+            "Accept-Encoding",
+            "X-Trino-Session",
+            "X-Trino-Language",
+            "Content-Encoding",
+            "X-Trino-Time-Zone",
+            "Transfer-Encoding",
+            "X-Trino-Client-Info",
+            "X-Trino-Client-Tags",
+            "X-Trino-Transaction-Id",
+            "X-Content-Type-Options",
+            "X-Trino-Client-Capabilities",
+            "X-Trino-Query-Data-Encoding",
+        ];
+        for name in usual {
+            let found = as_usual(name.as_bytes());
+            assert_eq!(found, HeaderName::from_bytes(name.as_bytes()).ok(), "{name}");
         }
         for other in ["X-Trino-Usex", "x-mine", "te", "Transfer-Encoding", "host", "x-trino-user2"]
         {

@@ -20,15 +20,16 @@ pub(in super::super) fn asked(asking: &Asking<'_>, length: usize) -> Bytes {
     let path = asking.uri.path_and_query().map_or("/", |path| path.as_str());
     words.extend_from_slice(path.as_bytes());
     words.extend_from_slice(b" HTTP/1.1\r\n");
-    for (name, value) in asking.headers.lines() {
+    // Not a loop: a chain of two is walked through faster from within.
+    asking.headers.lines().for_each(|(name, value)| {
         if *name == CONTENT_LENGTH || *name == TRANSFER_ENCODING || *name == EXPECT {
-            continue;
+            return;
         }
         words.extend_from_slice(name.as_str().as_bytes());
         words.extend_from_slice(b": ");
         words.extend_from_slice(value.as_bytes());
         words.extend_from_slice(b"\r\n");
-    }
+    });
     if length > 0 || !matches!(asking.method, Method::GET | Method::HEAD | Method::DELETE) {
         words.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
     }
