@@ -222,7 +222,11 @@ fn envoy(Coordinators { pages, queries }: Coordinators) -> Option<Peer> {
           codec_type: HTTP1
           route_config:
             virtual_hosts:
-            - {{ name: all, domains: ['*'], routes: [{{ match: {{ prefix: / }}, route: {{ cluster: {name}, timeout: 0s }} }}] }}
+            - name: all
+              domains: ['*']
+              routes: [{{ match: {{ prefix: / }}, route: {{ cluster: {name}, timeout: 0s }} }}]
+              # Envoy adds it by itself, and a coordinator refuses it with 406 as Trino does by default.
+              request_headers_to_remove: [x-forwarded-proto]
           http_filters:
           - name: envoy.filters.http.router
             typed_config: {{ '@type': type.googleapis.com/envoy.extensions.filters.http.router.v3.Router }}

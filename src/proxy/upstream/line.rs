@@ -9,13 +9,14 @@ mod asked;
 mod body;
 mod head;
 mod idle;
+mod spent;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 mod tests;
 
 use std::{
     future::poll_fn,
-    io,
+    io, mem,
     net::SocketAddr,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
@@ -154,7 +155,7 @@ impl Line {
     /// Reads what is there; 0 is the end.
     fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.came.capacity() - self.came.len() < LEAST_READ {
-            self.came.reserve(self.read);
+            self.make_room();
         }
         let room = self.came.capacity() - self.came.len();
         // Keeps nothing between two polls.
@@ -164,6 +165,21 @@ impl Line {
             self.read = (self.read * 2).min(LARGE_READ);
         }
         Poll::Ready(Ok(count))
+    }
+
+    fn make_room(&mut self) {
+        if self.is_small() || self.came.try_reclaim(self.read) {
+            return self.came.reserve(self.read);
+        }
+        // What has come and belongs to nobody yet, such as half of a chunk's size, moves on.
+        let mut roomy = spent::take(self.came.len() + self.read);
+        roomy.extend_from_slice(&self.came);
+        spent::give(mem::replace(&mut self.came, roomy));
+    }
+
+    /// Whether it reads no more at once than any line may keep.
+    fn is_small(&self) -> bool {
+        self.read <= SMALL_READ
     }
 
     /// Whether nothing of an answer has come.
@@ -178,12 +194,12 @@ impl Line {
 
     /// Makes it ready to wait: what a large page needed is given back.
     fn rest(&mut self) {
+        if !self.is_small() || self.came.capacity() > SMALL_READ {
+            spent::give(mem::take(&mut self.came));
+        }
         if self.most < self.read / 2 {
             self.read = (self.read / 2).max(SMALL_READ);
         }
         self.most = 0;
-        if self.came.capacity() > SMALL_READ {
-            self.came = BytesMut::new();
-        }
     }
 }
