@@ -43,8 +43,16 @@ def play(cluster, gateway, keda, rounds):
     times = {"frame": [], "write": [], "event": [], "seen": []}
     trigger = gateway.trigger("push")
     # A stream of KEDA's client beside the operator's own: the operator does not say when a frame has come.
-    with keda.make(trigger) as stream, Workers(cluster, gateway) as workers:
+    with keda.make(trigger) as stream:
+        # Open before the workers' own is counted.
         stream.run().next_push(0)
+        play_on(cluster, gateway, stream, rounds, times)
+    return times
+
+
+def play_on(cluster, gateway, stream, rounds, times):
+    """The rounds, on an open stream."""
+    with Workers(cluster, gateway) as workers:
         for _ in range(rounds):
             played = Round(workers, gateway)
             first = next(push for push in stream.pushes() if push.at > played.statement.at)
@@ -55,7 +63,6 @@ def play(cluster, gateway, keda, rounds):
             played.finish()
             print(f"\r{len(times['frame'])} of {rounds}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
-    return times
 
 
 def report(times):
