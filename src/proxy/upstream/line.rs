@@ -142,8 +142,12 @@ impl Line {
         while words.has_remaining() {
             let mut slices = [io::IoSlice::new(&[]); 2];
             let count = words.chunks_vectored(&mut slices);
-            let slices = slices.get(..count).unwrap_or_default();
-            let said = ready!(Pin::new(&mut self.wire).poll_write_vectored(cx, slices))?;
+            let wire = Pin::new(&mut self.wire);
+            let said = ready!(match slices.get(..count).unwrap_or_default() {
+                // What every poll is: one slice is a little cheaper to the kernel by itself.
+                [slice] => wire.poll_write(cx, slice),
+                slices => wire.poll_write_vectored(cx, slices),
+            })?;
             if said == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
