@@ -64,15 +64,27 @@ where
 {
     let stage = Arc::new(Stage::default());
     let socket = Guarded::new(socket, limits, Arc::clone(&stage));
-    let mut talk =
-        Talk { socket, stage, came: BytesMut::new(), read: SMALL_READ, pen: Pen::default() };
+    let mut talk = Talk {
+        socket,
+        stage,
+        came: BytesMut::new(),
+        read: SMALL_READ,
+        pen: Pen::default(),
+        answers: false,
+    };
     let finish = async {
         stops.finish.cancelled().await;
         sleep(LAST_WORDS).await;
     };
     tokio::select! {
         biased;
-        () = stops.cut.cancelled() => Ok(()),
+        () = stops.cut.cancelled() => {
+            if talk.answers {
+                // What is cut off must not look whole.
+                talk.stage.broken();
+            }
+            Ok(())
+        }
         outcome = talk.go_on(service, finish) => outcome,
     }
 }
@@ -87,6 +99,8 @@ struct Talk<S: Reset> {
     /// How much the next read asks for.
     read: usize,
     pen: Pen,
+    /// An answer is under way.
+    answers: bool,
 }
 
 /// What was heard while an answer is made.
@@ -111,7 +125,10 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
                 Some(Ok(heard)) => heard,
                 Some(Err(status)) => return self.refuse(status).await,
             };
-            if !self.serve(&service, heard).await? {
+            self.answers = true;
+            let goes_on = self.serve(&service, heard).await?;
+            self.answers = false;
+            if !goes_on {
                 return self.farewell().await;
             }
         }
@@ -122,11 +139,13 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
         &mut self,
         mut finish: Pin<&mut impl Future<Output = ()>>,
     ) -> io::Result<Option<Result<Heard, StatusCode>>> {
-        self.read = SMALL_READ;
-        if self.came.is_empty() && self.came.capacity() > SMALL_READ {
+        // Of a large buffer, what is left of its room may look like a small one.
+        let is_large = self.read > SMALL_READ || self.came.capacity() > SMALL_READ;
+        if self.came.is_empty() && is_large {
             // What a long request needed is given back.
             self.came = BytesMut::new();
         }
+        self.read = SMALL_READ;
         let mut seen = 0;
         poll_fn(|cx| {
             loop {

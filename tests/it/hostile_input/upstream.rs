@@ -161,6 +161,21 @@ async fn a_page_that_breaks_off_breaks_for_a_client_of_http_1_0_too() {
     gateway.stop().await;
 }
 
+#[tokio::test]
+async fn a_page_that_the_gateway_itself_cuts_off_breaks_for_a_client_of_http_1_0_too() {
+    let coordinator = trino::trino().await;
+    let (_chaos, gateway, next) = at_a_large_page(&coordinator).await;
+    let mut raw = Raw::to(gateway.addresses.data).await;
+    raw.send(get(&next, "1.0")).await;
+    raw.read_some(100_000).await;
+    gateway.terminate();
+    wait::until_async("it drains", async || gateway.health("/readyz").await.0 == 503).await;
+    // The second time it ends at once.
+    gateway.terminate();
+    gateway.ended().await;
+    assert!(raw.is_reset().await, "a page that was cut off has no clean end");
+}
+
 fn get(uri: &str, version: &str) -> String {
     let path = &uri[uri.find("/v1/").unwrap()..];
     format!("GET {path} HTTP/{version}\r\nhost: gw\r\nx-trino-user: u\r\n\r\n")

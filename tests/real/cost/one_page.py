@@ -3,6 +3,7 @@
 Neither makes anything anew: what is counted is the gateway between them.
 """
 
+import itertools
 import json
 import socket
 import threading
@@ -33,6 +34,8 @@ ANSWER = (
 INFO = {"nodeVersion": {"version": "483"}, "environment": "test", "coordinator": True, "starting": False, "uptime": "1.00m"}
 # Seconds; a gateway under valgrind is some fifty times slower than without.
 PATIENCE = 120
+# As many as may be probed at once.
+BACKLOG = 1024
 
 
 def page(state, rows):
@@ -46,16 +49,17 @@ def page(state, rows):
 
 
 class Coordinator:
-    """Listens on a free port until it is left."""
+    """Listens on a free port of this machine until it is left; on `host`."""
 
-    def __init__(self):
+    def __init__(self, host="127.0.0.1"):
         # By what the path begins with; a queued query runs at its first poll.
         self._pages = {
             "/v1/statement/": page("RUNNING", 6),
             "/v1/statement": page("QUEUED", 0),
             "/v1/info": json.dumps(INFO).encode(),
         }
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._begun = itertools.count(1)
+        self._listener = socket.create_server((host, 0), backlog=BACKLOG)
         self.port = self._listener.getsockname()[1]
 
     def __enter__(self):
@@ -87,6 +91,9 @@ class Coordinator:
 
     def _answer(self, method, path):
         body = next((body for begin, body in self._pages.items() if path.startswith(begin)), b"{}")
+        if method == b"POST":
+            # The first is the one whose pages there are.
+            body = body.replace(QUERY.encode(), QUERY.replace("00001", f"{next(self._begun):05}").encode())
         if method == b"HEAD":
             return ANSWER + b"Content-Length: 0\r\n\r\n"
         return ANSWER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
@@ -120,9 +127,12 @@ class Client:
 
     def begin(self):
         """Begins a query and asks for its first page; the request for the page that follows."""
-        body = self._ask(b"POST /v1/statement HTTP/1.1\r\n" + self._headers + b"Content-Length: 8\r\n\r\nSELECT 1")
-        poll = self._poll(body)
+        poll = self._poll(self.submit())
         return self._poll(self._ask(poll))
+
+    def submit(self):
+        """A statement; its page."""
+        return self._ask(b"POST /v1/statement HTTP/1.1\r\n" + self._headers + b"Content-Length: 8\r\n\r\nSELECT 1")
 
     def _poll(self, page):
         path = "/" + json.loads(page)["nextUri"].split("/", 3)[3]

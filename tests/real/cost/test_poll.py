@@ -64,7 +64,7 @@ def count(polls, folder):
     with Coordinator() as trino:
         # Probed once, and with a name of another kind for the second backend, whose marker then stands in the paths.
         backends = [{"name": name, "url": f"http://{host}:{trino.port}"} for name, host in (("a", "127.0.0.1"), ("b", "localhost"))]
-        settings = {"data": {"workers": 1}, "health": {"interval": "600s"}}
+        settings = {"data": {"workers": 1}, "health": {"interval": "600s", "timeout": "60s"}}
         with Counted(backends, under=under, **settings) as sluice, Client(sluice.port) as client:
             poll = first_poll(client)
             for _ in range(polls):

@@ -1,0 +1,70 @@
+"""One size of one thing: what a poll and a statement cost a gateway that has so much of it, in instructions.
+
+The gateway runs under callgrind, as in `tests/real/cost`, and only what its connections do for a request is counted: probes and sweeps go
+on by the clock, whatever is asked. A first and a second run differ by some requests; what a request
+costs is the difference of their counts.
+"""
+
+import tempfile
+from pathlib import Path
+
+import debian
+import gateway
+from callgrind import Counts
+from one_page import Client, Coordinator
+from test_poll import Counted, first_poll
+
+FEW, MORE = 20, 120
+# Under valgrind a thousand backends take their time to end, too.
+gateway.STOP_LIMIT = 300
+# What a connection does for a request, from its head to the last byte of its answer.
+STEPS = (
+    "sluice::proxy::connection::one_by_one::heard::read",
+    "sluice::proxy::connection::answer::answer::{{closure}}",
+    "sluice::proxy::connection::one_by_one::Talk<S>::tell::{{closure}}",
+)
+# Of the first group's first backend; each has an address of its own, all of which are this machine.
+FIRST_ADDRESS = 0x7F010001
+
+
+def address(number):
+    """The address of the backend of that number."""
+    return ".".join(str((FIRST_ADDRESS + number) >> shift & 255) for shift in (24, 16, 8, 0))
+
+
+def configuration(port, groups=1, backends=2, rules=0):
+    """Groups of so many backends, of which the last is the one that is asked for, by the last rule where there are any."""
+    names = iter(range(groups * backends))
+    urls = [[f"http://{address(next(names))}:{port}" for _ in range(backends)] for _ in range(groups)]
+    listed = [
+        {"name": f"g{group}", "backends": [{"name": f"b{group}-{place}", "url": url} for place, url in enumerate(members)]}
+        for group, members in enumerate(urls)
+    ]
+    last = listed[-1]["name"]
+    # A list of globs and a name each, as people write them; only the last holds.
+    others = [{"name": f"r{rule}", "when": {"source": [f"job-{rule}-*", f"etl-{rule}"], "user": f"u{rule}"}, "routingGroup": "g0"} for rule in range(rules - 1)]
+    held = [{"name": "held", "when": {"user": "alice"}, "routingGroup": last}] if rules else []
+    return {"routingGroups": listed, "defaultRoutingGroup": last, "rules": others + held}
+
+
+def counted(requests, what, queries=0, **sizes):
+    """The instructions of the connections when so many requests of one kind were made, `queries` tracked before them."""
+    with tempfile.TemporaryDirectory() as folder, Coordinator("0.0.0.0") as trino:
+        profile = Path(folder) / "profile"
+        under = (debian.program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={profile}")
+        settings = {"data": {"workers": 1}, "health": {"interval": "3600s", "timeout": "120s"}, **configuration(trino.port, **sizes)}
+        with Counted([], under=under, **settings) as sluice, Client(sluice.port) as client:
+            poll = first_poll(client)
+            for _ in range(queries):
+                client.submit()
+            for _ in range(requests):
+                client.poll(poll) if what == "poll" else client.submit()
+        counts = Counts.read(profile)
+    assert all(counts.within[step] for step in STEPS), "a step has another name"
+    return sum(counts.within[step] for step in STEPS)
+
+
+def cost(what, **sizes):
+    """What one more request of that kind costs."""
+    few, more = [counted(requests, what, **sizes) for requests in (FEW, MORE)]
+    return round((more - few) / (MORE - FEW))

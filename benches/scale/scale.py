@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""How the cost of a request grows with what a gateway has: queries, groups, backends, rules. Counted, not timed.
+
+    scale.py [--quick]    writes the section of `benches/RESULTS.md` and `benches/scale/scale.svg`; --quick: two small sizes, only printed
+
+It needs the binary of the tests (`make gateway`) and valgrind.
+"""
+
+import datetime
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+REAL = HERE.parents[1] / "tests/real"
+sys.path[:0] = [str(REAL), str(REAL / "cost")]
+
+import told
+from measured import cost
+
+TITLE = "## Scale, counted"
+RESULTS = HERE.parent / "RESULTS.md"
+SIZES, QUICK = (1, 10, 100, 1000), (1, 10)
+# What grows, what is asked for, and the name of its number.
+SERIES = {
+    "a poll, queries tracked": ("poll", "queries"),
+    "a poll, groups": ("poll", "groups"),
+    "a poll, backends of a group": ("poll", "backends"),
+    "a statement, groups": ("statement", "groups"),
+    "a statement, backends of a group": ("statement", "backends"),
+    "a statement, rules before the one that holds": ("statement", "rules"),
+}
+# Ten for one: a gateway without queries tells nothing.
+TIMES = {"queries": 10}
+# With one backend there is nothing to find and nothing to choose from.
+OTHERS = {"groups": {"backends": 1}, "backends": {"groups": 2}}
+
+
+def measure(sizes):
+    """{what grows: [(number, instructions), …]}."""
+    results = {}
+    for name, (what, number) in SERIES.items():
+        grown = [size * TIMES.get(number, 1) for size in sizes]
+        results[name] = [(size, cost(what, **{**OTHERS.get(number, {}), number: size})) for size in grown]
+        print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
+    return results
+
+
+def keep(section):
+    """Writes a section in the place of the one with its title, or at the end."""
+    text = RESULTS.read_text() if RESULTS.exists() else ""
+    before, _, rest = text.partition(TITLE + "\n")
+    _, mark, after = rest.partition("\n## ")
+    RESULTS.write_text(f"{before.rstrip()}\n\n{section}{mark and mark + after}".lstrip())
+
+
+def main(words):
+    """Measures, prints, keeps."""
+    is_quick = "--quick" in words
+    results = measure(QUICK if is_quick else SIZES)
+    table = told.table(results)
+    print(table)
+    if not is_quick:
+        (HERE / "scale.svg").write_text(told.plot(results))
+        keep(f"{TITLE}\n\n- {datetime.date.today()}, `make bench-scale`\n\n{table}\n\n![Instructions of a request by what there is](scale/scale.svg)\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
