@@ -165,3 +165,6 @@ where
     }
     served.await
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,14 +3,12 @@
 The direct door needs no gateway: `pytest -k direct` tests the tests.
 """
 
-import os
-
 import pytest
 
-from cache import Missing
 from coordinators import FORWARDED, RELEASES, Coordinators
 from doors import Door
 from gateway import Gateway
+from lacking import begun
 
 # Folders with packages, and a pytest.ini, of their own.
 collect_ignore = ["observability", "deploy", "clients", "auth", "keda", "replicas", "ui"]
@@ -41,16 +39,6 @@ def is_only_for_the_new(chosen):
     return twice and chosen.get("version") == "435"
 
 
-def started(make):
-    """Starts a peer; where the machine lacks something it says so and skips, in CI it fails."""
-    try:
-        return make()
-    except Missing as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
-
-
 @pytest.fixture(scope="session", params=RELEASES)
 def version(request):
     """The release of Trino."""
@@ -61,7 +49,7 @@ def version(request):
 def trino(version):
     """Four coordinators: two as Trino is by default, two that believe X-Forwarded-*."""
     kinds = [PLAIN, PLAIN, (FORWARDED,), (FORWARDED,)]
-    with started(lambda: Coordinators(version, kinds)) as coordinators:
+    with begun(lambda: Coordinators(version, kinds)) as coordinators:
         yield coordinators
 
 

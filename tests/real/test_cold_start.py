@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sleeper
 import wire
-from conftest import started
 from coordinators import RELEASES
 from doors import Door, settle
 from gateway import BINARY, Gateway
+from lacking import begun
 from sleeping import SleepingTrino
 
 # Seconds before the process is even started, so that every cold start is longer.
@@ -33,7 +33,7 @@ SEEN = "SELECT state, query FROM system.runtime.queries WHERE query NOT LIKE '%s
 @pytest.fixture(scope="module", params=["483"])
 def trino(request):
     """A Trino that sleeps."""
-    with started(lambda: SleepingTrino(request.param, WAIT)) as trino:
+    with begun(lambda: SleepingTrino(request.param, WAIT)) as trino:
         yield trino
 
 

@@ -7,10 +7,11 @@ import time
 
 import pytest
 import wire
-from conftest import backends, started
+from conftest import backends
 from coordinators import FORWARDED, Coordinators
 from doors import Door
 from gateway import Gateway
+from lacking import begun
 from trino.exceptions import Error
 
 # Several pages, of which a client has read the first when its coordinator dies.
@@ -23,7 +24,7 @@ RETURN_LIMIT = 30
 @pytest.fixture(scope="module")
 def pair(version):
     """Two coordinators, each in a JVM of its own."""
-    both = started(lambda: [Coordinators(version, [(FORWARDED,)]) for _ in range(2)])
+    both = begun(lambda: [Coordinators(version, [(FORWARDED,)]) for _ in range(2)])
     try:
         for each in both:
             each.start()

@@ -263,6 +263,14 @@ impl Roaming {
         assert_eq!(self.state, state, "{}", self.page);
     }
 
+    /// Asks that replica to its end, which must be a good one.
+    pub(crate) async fn finish(&mut self, at: &Gateway) {
+        while self.next.is_some() {
+            self.poll(at).await;
+        }
+        assert_eq!((self.state.as_str(), self.error()), ("FINISHED", None), "{}", self.page);
+    }
+
     /// The name of its error, if it has one.
     pub(crate) fn error(&self) -> Option<&str> {
         self.page["error"]["errorName"].as_str()

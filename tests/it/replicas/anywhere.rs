@@ -9,7 +9,7 @@ use crate::harness::{
     fleet::{Fleet, Roaming, path_of},
     gateway::groups,
     pair::MODES,
-    trino,
+    trino, wait,
 };
 
 /// Started around the gateways: neither table, marker, suffix nor store tells whose it is.
@@ -97,4 +97,59 @@ async fn spooled(fleet: &Fleet, mode: &str) -> Vec<(String, String)> {
     assert_eq!((query.state.as_str(), query.error()), ("FINISHED", None), "{mode}");
     assert!(kept.len() > 1, "{mode}: {}", query.page);
     kept
+}
+
+/// Of the old one's nothing but its record tells whose it is.
+#[tokio::test]
+async fn a_heartbeat_reaches_the_coordinator_from_any_replica_and_changes_nothing() {
+    for version in [Version::V435, Version::V483] {
+        let options = Options { version, ..Options::default() };
+        let (a, b) = (trino::trino_with(options.clone()).await, trino::trino_with(options).await);
+        let fleet = Fleet::start(2, &groups(&[a.url(), b.url()], "")).await.healthy(2).await;
+        let mut query = fleet.post(0, ENDLESS).await;
+        let (owner, other) = if a.state_of(&query.id).is_some() { (&a, &b) } else { (&b, &a) };
+        for state in ["QUEUED", "RUNNING"] {
+            query.until(&fleet.replicas[0], state).await;
+            let (before, elsewhere) = (owner.counts(), other.counts().heartbeats);
+            let answer = query.ask(&fleet.replicas[1], Method::HEAD).await;
+            assert_eq!((answer.status.as_u16(), answer.raw.len()), (200, 0), "{version:?}");
+            assert_eq!(owner.counts().heartbeats, before.heartbeats + 1, "{version:?}");
+            assert_eq!(owner.counts().polls, before.polls, "it asks for no page");
+            assert_eq!(other.counts().heartbeats, elsewhere, "nobody else is asked");
+        }
+        fleet.until_in_flight(&[0, 1], 1).await;
+        assert_eq!((fleet.replicas[0].in_flight(), fleet.replicas[1].in_flight()), (1, 0));
+        query.ask(&fleet.replicas[1], Method::DELETE).await;
+        fleet.until_in_flight(&[0, 1], 0).await;
+        fleet.end().await;
+    }
+}
+
+/// Whoever counts a query hears that its client is there, though it comes to another replica.
+#[tokio::test]
+async fn heartbeats_at_another_replica_keep_a_query_alive() {
+    let trino = trino::trino().await;
+    let yaml = format!("{}queries: {{ abandonAfter: 4s }}\n", groups(&[trino.url()], ""));
+    let fleet = Fleet::start(2, &yaml).await.healthy(1).await;
+    let kept = fleet.post(0, ENDLESS).await;
+    // Given up later than the first one would be.
+    let left = fleet.post(0, ENDLESS).await;
+    wait::until_async("nobody asks for the second one", async || {
+        let answer = kept.ask(&fleet.replicas[1], Method::HEAD).await;
+        assert_eq!(answer.status, 200);
+        fleet.replicas[0].in_flight() < 2
+    })
+    .await;
+    let (_, told) = fleet.replicas[0].asked("/api/v1/queries").await;
+    let state = |id: &str| {
+        let all = told.as_array().expect("queries").iter();
+        let mut found = all.filter(|query| query["queryId"] == id);
+        found.next().map(|query| query["state"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(state(&left.id).as_deref(), Some("ABANDONED"), "{told}");
+    assert_ne!(state(&kept.id).as_deref(), Some("ABANDONED"), "{told}");
+    assert_eq!((fleet.replicas[0].in_flight(), fleet.replicas[1].in_flight()), (1, 0));
+    kept.ask(&fleet.replicas[1], Method::DELETE).await;
+    fleet.until_in_flight(&[0, 1], 0).await;
+    fleet.end().await;
 }

@@ -89,10 +89,7 @@ async fn peers_X4_a_query_that_ends_elsewhere_has_ended() {
     for sql in ["SELECT 1", "SELECT 1 /* sim: queued=0 running=0 */"] {
         let before = fleet.replicas[0].metric(COMPLETED).await;
         let mut query = fleet.post(0, sql).await;
-        while query.next.is_some() {
-            query.poll(&fleet.replicas[1]).await;
-        }
-        assert_eq!((query.state.as_str(), query.error()), ("FINISHED", None));
+        query.finish(&fleet.replicas[1]).await;
         fleet.until_in_flight(&[0, 1], 0).await;
         assert_eq!(fleet.replicas[0].metric(COMPLETED).await, before + 1.0);
         assert_eq!(fleet.replicas[1].metric(COMPLETED).await, 0.0);
@@ -120,10 +117,7 @@ async fn peers_G4_without_a_store_any_replica_follows_a_query() {
     for _ in 0..4 {
         let answer = first.client().send(Method::POST, "/v1/statement", "SELECT 1").await.unwrap();
         let mut query = Roaming::of(&answer);
-        while query.next.is_some() {
-            query.poll(&second).await;
-        }
-        assert_eq!(query.state, "FINISHED");
+        query.finish(&second).await;
     }
     second.until_idle().await;
     first.terminate();
@@ -201,5 +195,21 @@ async fn a_record_that_was_lost_is_written_again() {
     assert_eq!((fleet.replicas[0].in_flight(), fleet.replicas[1].in_flight()), (1, 0));
     query.ask(&fleet.replicas[1], Method::DELETE).await;
     fleet.until_in_flight(&[0, 1], 0).await;
+    fleet.end().await;
+}
+
+/// Both come back at once, and neither has heard the other for so long that it would count as lost.
+#[tokio::test]
+async fn a_query_that_ended_elsewhere_while_the_store_was_lost_has_ended_once_it_is_back() {
+    let (_trino, fleet) = pair().await;
+    let mut query = fleet.post(0, "SELECT 1").await;
+    fleet.until_in_flight(&[0, 1], 1).await;
+    fleet.ways.iter().for_each(|way| way.cut(true));
+    query.finish(&fleet.replicas[1]).await;
+    // Longer than a replica is silent that lives.
+    wait::pass(Duration::from_secs(4)).await;
+    fleet.ways.iter().for_each(|way| way.cut(false));
+    fleet.until_in_flight(&[0, 1], 0).await;
+    assert_eq!((fleet.replicas[0].in_flight(), fleet.replicas[1].in_flight()), (0, 0));
     fleet.end().await;
 }

@@ -16,12 +16,15 @@ macro_rules! program_or_skip {
 mod failovers;
 mod figures;
 mod fleets;
+mod full;
 mod gateways;
 mod kinds;
 mod lost;
+mod pair;
 mod paused;
 mod slow;
 mod spoilt;
+mod switched;
 mod toxic;
 
 /// Gateways' ground on a store, by the keys of `store.redis` but for `secretFile`; the file lives as long as its guard.

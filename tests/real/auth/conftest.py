@@ -1,13 +1,12 @@
 """One Trino that asks who comes, one provider, and the ways to them, each opened once."""
 
-import os
 from contextlib import ExitStack
 
 import pytest
 
 from browser import Browser
-from cache import Missing
 from clients import Cli, Jdbc, Python
+from lacking import begun
 from provider import Provider
 from realm import Realm
 from secured import Secured
@@ -27,12 +26,7 @@ def stage():
 
 def started(stage, make):
     """Starts a peer."""
-    try:
-        return stage.enter_context(make())
-    except Missing as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+    return begun(lambda: stage.enter_context(make()))
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,11 @@ import time
 from pathlib import Path
 
 import debian
+import pytest
+import stores
 from callgrind import Counts
 from gateway import Gateway
+from lacking import begun
 from one_page import PATIENCE, Client, Coordinator
 
 BASELINE = Path(__file__).parent / "baseline.json"
@@ -32,6 +35,10 @@ PARTS = {
     "the page's head": "sluice::trino::page::Reader::feed",
     "the answer to the client": "sluice::proxy::connection::one_by_one::told::write",
 }
+# What a poll of a gateway with a store may cost beside one without: its heartbeat and its reads of the fleet go on meanwhile,
+# a poll itself asks nobody.
+WITH_STORE = 1.1
+CONNECTIONS = "gateway_store_connections_active"
 ALLOCATING = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc")
 
 
@@ -47,28 +54,29 @@ class Counted(Gateway):
         return True
 
 
-def cost(folder):
-    """What a poll costs, by name."""
-    counted = [count(polls, folder / str(polls)) for polls in (FEW, MORE)]
-    since = counted[1] - counted[0]
+def cost(folder, store=None):
+    """What a poll costs, by name; `store` as of `settings`."""
+    few, more = [count(polls, folder / str(polls), store) for polls in (FEW, MORE)]
+    since = more - few
     each = {"instructions": since.instructions, "allocations": sum(since.calls[name] for name in ALLOCATING)}
     each |= {name: since.within[function] for name, function in PARTS.items()}
     return {name: round(count / (MORE - FEW), 1) for name, count in each.items()}
 
 
-def count(polls, folder):
-    """So many polls by one client of a gateway that does nothing else."""
+def count(polls, folder, store=None):
+    """So many polls by one client of a gateway that does nothing else but what a store asks of it."""
     folder.mkdir(parents=True)
     profile = folder / "profile"
     under = (debian.program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={profile}")
     with Coordinator() as trino:
         # Probed once, and with a name of another kind for the second backend, whose marker then stands in the paths.
         backends = [{"name": name, "url": f"http://{host}:{trino.port}"} for name, host in (("a", "127.0.0.1"), ("b", "localhost"))]
-        settings = {"data": {"workers": 1}, "health": {"interval": "600s", "timeout": "60s"}}
+        settings = {"data": {"workers": 1}, "health": {"interval": "600s", "timeout": "60s"}, **({"store": store} if store else {})}
         with Counted(backends, under=under, **settings) as sluice, Client(sluice.port) as client:
             poll = first_poll(client)
             for _ in range(polls):
                 client.poll(poll)
+            assert not store or sluice.samples(CONNECTIONS) >= 1
     return Counts.read(profile)
 
 
@@ -83,13 +91,19 @@ def first_poll(client):
                 raise
 
 
-def test_a_poll_costs_what_it_did(tmp_path):
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What a poll costs a gateway that shares nothing."""
+    return cost(tmp_path_factory.mktemp("alone"))
+
+
+def test_a_poll_costs_what_it_did(tmp_path, alone):
     """Neither sum has moved by more than a twentieth, and no part by a quarter."""
     if os.environ.get("SLUICE_BLESS"):
-        BASELINE.write_text(json.dumps(cost(tmp_path / "blessed"), indent=2) + "\n")
+        BASELINE.write_text(json.dumps(alone, indent=2) + "\n")
     known = json.loads(BASELINE.read_text())
     for attempt in range(ATTEMPTS):
-        figures = cost(tmp_path / str(attempt))
+        figures = cost(tmp_path / str(attempt)) if attempt else alone
         moved = {name: (known.get(name), figure) for name, figure in figures.items() if not is_near(name, figure, known.get(name, 0))}
         if not moved:
             break
@@ -102,3 +116,16 @@ def is_near(name, figure, known):
     """Whether a figure is what it was; of allocations, half a one may differ, since tables grow now and then."""
     span = SPAN_OF_A_PART if name in PARTS else SPAN
     return abs(figure - known) <= max(span * known, 0.5)
+
+
+def test_a_poll_with_a_store_costs_a_tenth_more_at_most(tmp_path, alone):
+    """Beside what was counted without, here and now."""
+    program = begun(stores.redis)
+    for attempt in range(ATTEMPTS):
+        with stores.shared(program, tmp_path) as store:
+            shared = cost(tmp_path / str(attempt), store)
+        ratio = shared["instructions"] / alone["instructions"]
+        print(f"instructions of a poll: {alone['instructions']}, with a store {shared['instructions']}: x {ratio:.3f}")
+        if ratio <= WITH_STORE:
+            break
+    assert ratio <= WITH_STORE

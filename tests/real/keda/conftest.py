@@ -1,24 +1,12 @@
 """KEDA's clients and operator, the gateway that they ask, and what stands behind it."""
 
-import os
-
 import kedacore
 import pytest
 from cluster import Cluster
 from scalers import Scalers
 from scaling import ScalingGateway, simulator
 
-from cache import Missing
-
-
-def begun(make):
-    """Starts a peer; where the machine lacks something it says so and skips, in CI it fails."""
-    try:
-        return make()
-    except Missing as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))
+from lacking import begun
 
 
 @pytest.fixture(scope="session")

@@ -12,8 +12,8 @@ import pytest
 import sleeper
 import wire
 from cluster import DEPLOYMENTS, NAMESPACE
-from conftest import begun
 from coordinators import Coordinators
+from lacking import begun
 from rounds import Workers
 from scaling import ScalingGateway
 from sleeping import reserved

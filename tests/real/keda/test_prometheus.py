@@ -1,7 +1,7 @@
 """KEDA's Prometheus scaler asks a real Prometheus, with XTrinode's query word for word, about what the gateway shows."""
 
 import pytest
-from conftest import begun
+from lacking import begun
 from scalers import outcome, settled
 from scaling import GROUP, TARGET
 

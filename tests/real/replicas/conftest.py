@@ -1,9 +1,6 @@
 """Coordinators of ours, awake or asleep, a store, and a crowd of clients; the replicas between them are each test's own."""
 
 import json
-import os
-import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -12,8 +9,8 @@ from pathlib import Path
 import pytest
 import stores
 import wire
-from cache import Missing
 from gateway import BINARY
+from lacking import begun
 from process import Process, answers, on_free_ports
 
 CROWD = Path(__file__).resolve().parent / "crowd.py"
@@ -84,27 +81,8 @@ def sleeper(folder):
 @pytest.fixture
 def store(folder):
     """The settings of a store that all replicas share, and a Redis for it."""
-    keys = folder / "store.keys"
-    keys.write_text(secrets.token_hex(32) + "\n")
-    program = begun(stores.redis)
-    process, port = on_free_ports(1, lambda port: (redis(program, folder, port), port))
-    yield {"redis": {"url": f"redis://127.0.0.1:{port}", "secretFile": str(keys)}}
-    process.kill()
-
-
-def redis(program, folder, port):
-    """A server that keeps nothing on disk."""
-    words = [program, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    return Process(f"redis-{port}", words, folder, lambda: listens(port))
-
-
-def listens(port):
-    """Whether somebody takes connections there."""
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-        return True
-    except OSError:
-        return False
+    with stores.shared(begun(stores.redis), folder) as settings:
+        yield settings
 
 
 class Crowds:
@@ -148,13 +126,3 @@ class Crowds:
         for process in self._people.values():
             process.kill()
             process.wait()
-
-
-def begun(make):
-    """Starts a peer; where the machine lacks something it says so and skips, in CI it fails."""
-    try:
-        return make()
-    except Missing as missing:
-        if os.environ.get("CI") == "true":
-            pytest.fail(str(missing))
-        pytest.skip(str(missing))

@@ -12,6 +12,7 @@ from coordinators import FORWARDED, Coordinators
 from debian import install
 from gateway import Gateway
 from house import House
+from lacking import lacks
 
 # Any name opens it, over plain HTTP too; each coordinator signs its logins with a secret of its own.
 LOGIN = "web-ui.authentication.type=insecure"
@@ -68,10 +69,3 @@ def tabs(chromium, request):
             name = request.node.name.replace("/", "-")
             page.screenshot(path=str(Path(PICTURES) / f"{name}-{number}.png"))
     person.close()
-
-
-def lacks(missing):
-    """Says what the machine lacks; in CI that is a failure."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(str(missing))
-    pytest.skip(str(missing))
