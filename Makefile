@@ -8,7 +8,7 @@ GUNGRAUN_VERSION := $(shell sed -n '/^name = "gungraun"$$/{n;s/version = "\(.*\)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-clients test-clients-fast test-keda gateway check fmt lint doc deny bench bench-keda demo peers clean-cache
+.PHONY: help test test-clients test-clients-fast test-keda gateway check fmt lint doc deny bench bench-keda bench-scale demo peers clean-cache
 .PHONY: up-core up-observability health-observability grafana down logs load drill incident deploy-check
 
 help: ## List the targets
@@ -66,6 +66,9 @@ bench: ## Speed beside other proxies, and instruction counts (fetches HAProxy, n
 
 bench-keda: ## From a query to KEDA's write of the workers' count: 50 rounds, p50, p99, max (builds KEDA once); ROUNDS=50
 	@$$($(PYTHON) tests/real/interpreter.py tests/real/observability/requirements.txt) tests/real/keda/bench.py $(ROUNDS)
+
+bench-scale: gateway ## How the cost of a request grows with queries, groups, backends and rules, counted by valgrind; writes benches/RESULTS.md (some 15 minutes)
+	@$$($(PYTHON) tests/real/interpreter.py tests/real/requirements.txt) benches/scale/scale.py
 
 demo: ## The main job on simulated backends, until Ctrl-C
 	cargo run --locked --release -- demo

@@ -11,8 +11,8 @@ from pathlib import Path
 import debian
 import gateway
 from callgrind import Counts
+from counted import Counted, first_poll
 from one_page import Client, Coordinator
-from test_poll import Counted, first_poll
 
 FEW, MORE = 20, 120
 # Under valgrind a thousand backends take their time to end, too.
@@ -42,9 +42,14 @@ def configuration(port, groups=1, backends=2, rules=0):
     ]
     last = listed[-1]["name"]
     # A list of globs and a name each, as people write them; only the last holds.
-    others = [{"name": f"r{rule}", "when": {"source": [f"job-{rule}-*", f"etl-{rule}"], "user": f"u{rule}"}, "routingGroup": "g0"} for rule in range(rules - 1)]
-    held = [{"name": "held", "when": {"user": "alice"}, "routingGroup": last}] if rules else []
+    others = [rule(f"r{number}", {"source": [f"job-{number}-*", f"etl-{number}"], "user": f"u{number}"}, "g0") for number in range(rules - 1)]
+    held = [rule("held", {"user": "alice"}, last)] if rules else []
     return {"routingGroups": listed, "defaultRoutingGroup": last, "rules": others + held}
+
+
+def rule(name, when, group):
+    """One of the configuration."""
+    return {"name": name, "when": when, "routingGroup": group}
 
 
 def counted(requests, what, queries=0, **sizes):

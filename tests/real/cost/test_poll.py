@@ -6,17 +6,15 @@ A thousand polls more cost so much more: what a start and an end cost falls out.
 
 import json
 import os
-import socket
-import time
 from pathlib import Path
 
 import debian
 import pytest
 import stores
 from callgrind import Counts
-from gateway import Gateway
+from counted import Counted, first_poll
 from lacking import begun
-from one_page import PATIENCE, Client, Coordinator
+from one_page import Client, Coordinator
 
 BASELINE = Path(__file__).parent / "baseline.json"
 FEW, MORE = 300, 1300
@@ -40,18 +38,6 @@ PARTS = {
 WITH_STORE = 1.1
 CONNECTIONS = "gateway_store_connections_active"
 ALLOCATING = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc")
-
-
-class Counted(Gateway):
-    """A gateway under callgrind, which is asked for nothing before its client comes: who asks until it is ready asks now
-    oftener, now more rarely, and all of it would be counted."""
-
-    def _is_ready(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), PATIENCE).close()
-        except OSError:
-            return False
-        return True
 
 
 def cost(folder, store=None):
@@ -78,17 +64,6 @@ def count(polls, folder, store=None):
                 client.poll(poll)
             assert not store or sluice.samples(CONNECTIONS) >= 1
     return Counts.read(profile)
-
-
-def first_poll(client):
-    """The request for a page of a query that has begun; until its backend was seen, none does."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return client.begin()
-        except RuntimeError:
-            if time.monotonic() > deadline:
-                raise
 
 
 @pytest.fixture(scope="module")
