@@ -67,8 +67,8 @@ bench: ## Speed beside other proxies, and instruction counts (fetches HAProxy, n
 bench-keda: ## From a query to KEDA's write of the workers' count: 50 rounds, p50, p99, max (builds KEDA once); ROUNDS=50
 	@$$($(PYTHON) tests/real/interpreter.py tests/real/observability/requirements.txt) tests/real/keda/bench.py $(ROUNDS)
 
-bench-scale: gateway ## How the cost of a request grows with queries, groups, backends and rules, counted by valgrind; writes benches/RESULTS.md (some 15 minutes)
-	@$$($(PYTHON) tests/real/interpreter.py tests/real/requirements.txt) benches/scale/scale.py
+bench-scale: gateway ## How the cost of a request grows with queries, groups, backends and rules, counted by valgrind; writes benches/RESULTS.md (some 15 minutes); SIZES=1,10,100,1000
+	@$$($(PYTHON) tests/real/interpreter.py tests/real/requirements.txt) benches/scale/scale.py $(SIZES)
 
 demo: ## The main job on simulated backends, until Ctrl-C
 	cargo run --locked --release -- demo

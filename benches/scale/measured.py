@@ -1,11 +1,11 @@
 """One size of one thing: what a poll and a statement cost a gateway that has so much of it, in instructions.
 
 The gateway runs under callgrind, as in `tests/real/cost`, and only what its connections do for a request is counted: probes and sweeps go
-on by the clock, whatever is asked. A first and a second run differ by some requests; what a request
-costs is the difference of their counts.
+on by the clock, whatever is asked. Counting begins when all that shall be there is there.
 """
 
 import tempfile
+import time
 from pathlib import Path
 
 import debian
@@ -14,7 +14,8 @@ from callgrind import Counts
 from counted import Counted, first_poll
 from one_page import Client, Coordinator
 
-FEW, MORE = 20, 120
+# So many that what only the first of them costs is lost among them.
+REQUESTS = 100
 # Under valgrind a thousand backends take their time to end, too.
 gateway.STOP_LIMIT = 300
 # What a connection does for a request, from its head to the last byte of its answer.
@@ -52,24 +53,28 @@ def rule(name, when, group):
     return {"name": name, "when": when, "routingGroup": group}
 
 
-def counted(requests, what, queries=0, **sizes):
-    """The instructions of the connections when so many requests of one kind were made, `queries` tracked before them."""
+def until_seen(sluice, backends):
+    """Waits until all were probed: with each that is, everybody takes a new snapshot and lets the old one go."""
+    deadline = time.monotonic() + gateway.STOP_LIMIT
+    while sluice.samples("gateway_backend_up") < backends:
+        assert time.monotonic() < deadline, "not all of them were seen"
+        time.sleep(1)
+
+
+def cost(what, queries=0, **sizes):
+    """What a request of that kind costs, when so many queries are tracked."""
     with tempfile.TemporaryDirectory() as folder, Coordinator("0.0.0.0") as trino:
         profile = Path(folder) / "profile"
         under = (debian.program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={profile}")
         settings = {"data": {"workers": 1}, "health": {"interval": "3600s", "timeout": "120s"}, **configuration(trino.port, **sizes)}
         with Counted([], under=under, **settings) as sluice, Client(sluice.port) as client:
+            until_seen(sluice, len(settings["routingGroups"]) * len(settings["routingGroups"][0]["backends"]))
             poll = first_poll(client)
             for _ in range(queries):
                 client.submit()
-            for _ in range(requests):
+            sluice.forget()
+            for _ in range(REQUESTS):
                 client.poll(poll) if what == "poll" else client.submit()
         counts = Counts.read(profile)
     assert all(counts.within[step] for step in STEPS), "a step has another name"
-    return sum(counts.within[step] for step in STEPS)
-
-
-def cost(what, **sizes):
-    """What one more request of that kind costs."""
-    few, more = [counted(requests, what, **sizes) for requests in (FEW, MORE)]
-    return round((more - few) / (MORE - FEW))
+    return round(sum(counts.within[step] for step in STEPS) / REQUESTS)

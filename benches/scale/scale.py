@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How the cost of a request grows with what a gateway has: queries, groups, backends, rules. Counted, not timed.
 
-    scale.py [--quick]    writes the section of `benches/RESULTS.md` and `benches/scale/scale.svg`; --quick: two small sizes, only printed
+    scale.py [SIZES]    writes the section of `benches/RESULTS.md` and `benches/scale/scale.svg`; SIZES are 1,10,100,1000 if not given
 
 It needs the binary of the tests (`make gateway`) and valgrind.
 """
@@ -19,7 +19,7 @@ from measured import cost
 
 TITLE = "## Scale, counted"
 RESULTS = HERE.parent / "RESULTS.md"
-SIZES, QUICK = (1, 10, 100, 1000), (1, 10)
+SIZES = "1,10,100,1000"
 # What grows, what is asked for, and the name of its number.
 SERIES = {
     "a poll, queries tracked": ("poll", "queries"),
@@ -55,13 +55,13 @@ def keep(section):
 
 def main(words):
     """Measures, prints, keeps."""
-    is_quick = "--quick" in words
-    results = measure(QUICK if is_quick else SIZES)
+    sizes = words[0] if words else SIZES
+    results = measure([int(size) for size in sizes.split(",")])
     table = told.table(results)
     print(table)
-    if not is_quick:
-        (HERE / "scale.svg").write_text(told.plot(results))
-        keep(f"{TITLE}\n\n- {datetime.date.today()}, `make bench-scale`\n\n{table}\n\n![Instructions of a request by what there is](scale/scale.svg)\n")
+    (HERE / "scale.svg").write_text(told.plot(results))
+    how = f"- {datetime.date.today()}, `make bench-scale SIZES={sizes}`: instructions, by callgrind, of the profile of the tests"
+    keep(f"{TITLE}\n\n{how}\n\n{table}\n\n![Instructions of a request by what there is](scale/scale.svg)\n")
 
 
 if __name__ == "__main__":
