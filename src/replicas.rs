@@ -2,7 +2,7 @@
 //!
 //! In reading order: `report` is what each replica says of itself, `fleet` adds that up, `round` says and hears it
 //! every 200 ms; `record` says whose a query is, `elsewhere` are those that others count, `statements` are those that wait, `ties` is what belongs to a backend without being a query, `words` and `inbox` are what
-//! replicas tell each other of them. With a store of its own a replica is alone: then nothing here runs, and what is asked is answered by its ledger.
+//! replicas tell each other of them, `said` is what they would tell again. With a store of its own a replica is alone: then nothing here runs, and what is asked is answered by its ledger.
 //! Nothing on a request's path waits for the store but what could not be answered without it.
 
 use std::{
@@ -31,6 +31,7 @@ mod inbox;
 mod record;
 mod report;
 pub mod round;
+mod said;
 mod statements;
 mod ties;
 mod words;
@@ -41,6 +42,7 @@ use self::{
     elsewhere::Elsewhere,
     fleet::Peers,
     report::{Moves, Report, Share},
+    said::Said,
 };
 
 /// This replica among the others.
@@ -59,6 +61,7 @@ struct Mates {
     /// The number of the report that was begun last: what is counted from now on is in the next one.
     sequence: AtomicU64,
     standing: Mutex<Standings>,
+    said: Mutex<Said>,
 }
 
 #[derive(Default)]
@@ -92,6 +95,7 @@ impl Replicas {
             store,
             sequence: AtomicU64::new(0),
             standing: Mutex::default(),
+            said: Mutex::default(),
         });
         Self { shared, ..Self::alone(ledger) }
     }

@@ -2,19 +2,17 @@
 //!
 //! One task writes what was said here into the store and looks every moment for what was said elsewhere, which it gives
 //! the fold as an order. The last word on a backend or a group stands; a restart finds it. What is said while the store
-//! is lost is written when it is back, and until then nothing that was said elsewhere overrules it. Of Trino itself nothing
-//! is shared: each replica probes for itself.
+//! is lost is written when it is back, and until then nothing that was said elsewhere overrules it. A store that has an older
+//! word, or none, has lost the last one, as after a fail-over to a server that had not been told yet: it is told again. Of Trino
+//! itself nothing is shared: each replica probes for itself.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use self::word::{Said, Subject, Word};
+use self::word::{Said, Subject, Told, Word};
 use crate::{
     backends::fold::Order,
     store::{Key, Kind, SharedStore},
@@ -46,8 +44,8 @@ pub(crate) struct Hearsay {
     pub(crate) store: SharedStore,
     pub(crate) orders: mpsc::Sender<Order>,
     pub(crate) said: mpsc::Receiver<Said>,
-    /// The stamp of the last word on each subject that was said here or heard.
-    pub(crate) heard: BTreeMap<Subject, u64>,
+    /// The last word on each subject that was said here or heard.
+    pub(crate) heard: BTreeMap<Subject, Word>,
     /// Said here, and not in the store yet.
     pub(crate) unwritten: BTreeMap<Subject, Word>,
 }
@@ -73,7 +71,7 @@ impl Hearsay {
         loop {
             tokio::select! {
                 said = self.said.recv() => match said {
-                    Some(Said::Word(subject, told)) => self.say(subject, Word::new(told)).await,
+                    Some(Said::Word(subject, told)) => self.say(subject, told).await,
                     Some(Said::Took(group, took)) => self.teach(&group, took).await,
                     None => return,
                 },
@@ -88,8 +86,9 @@ impl Hearsay {
         }
     }
 
-    async fn say(&mut self, subject: Subject, word: Word) {
-        self.heard.insert(subject.clone(), word.stamp);
+    async fn say(&mut self, subject: Subject, told: Told) {
+        let word = Word::after(self.heard.get(&subject).copied(), told);
+        self.heard.insert(subject.clone(), word);
         self.unwritten.insert(subject, word);
         self.write().await;
     }
@@ -110,14 +109,19 @@ impl Hearsay {
     /// Takes over what was said elsewhere.
     async fn listen(&mut self) {
         self.write().await;
-        let Ok(words) = self.store.list(Kind::Mark).await else { return };
-        let known: BTreeSet<Subject> = self.unwritten.keys().cloned().collect();
-        for (key, value) in words {
-            let (Some(subject), Some(word)) = (Subject::parse(&key.id), Word::read(&value)) else {
-                continue;
-            };
-            let is_old = self.heard.get(&subject) == Some(&word.stamp);
-            if !is_old && !known.contains(&subject) {
+        let Ok(marks) = self.store.list(Kind::Mark).await else { return };
+        let read =
+            |(key, value): (Key, Bytes)| Some((Subject::parse(&key.id)?, Word::read(&value)?));
+        let words: BTreeMap<Subject, Word> = marks.into_iter().filter_map(read).collect();
+        for (subject, word) in &self.heard {
+            let has_last = words.get(subject).is_some_and(|found| found.stamp >= word.stamp);
+            if !has_last {
+                self.unwritten.entry(subject.clone()).or_insert(*word);
+            }
+        }
+        for (subject, word) in words {
+            let is_news = self.heard.get(&subject).is_none_or(|last| last.stamp < word.stamp);
+            if is_news && !self.unwritten.contains_key(&subject) {
                 self.take_over(subject, word).await;
             }
         }
@@ -130,7 +134,7 @@ impl Hearsay {
             // The configuration does not name it (yet).
             return;
         }
-        self.heard.insert(subject, word.stamp);
+        self.heard.insert(subject, word);
     }
 
     /// Whether the fold knows what it is about.

@@ -1,10 +1,15 @@
 //! The inboxes: words go out in one item for each replica and round, and come in before anything else is looked at.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use sluice_routing::{GroupName, QueryId};
+use tokio::time::Instant;
 
-use super::{Mates, count, report::Incarnation, round::Around, words::Word};
+use super::{Mates, count, report::Incarnation, round::Around, said::Said, words::Word};
 use crate::{
     queries::{Ending, Query, WaitingState, is_ours},
     store::{Change, Fault, Had, Key, Kind},
@@ -27,6 +32,21 @@ fn inbox(of: Incarnation) -> Key {
 impl Mates {
     /// Says these words, some time soon.
     pub(super) fn tell(&self, words: Vec<(Incarnation, Word)>) {
+        self.said().keep(&words, Instant::now());
+        self.send(words);
+    }
+
+    /// Says last words once more, to a store that may have lost them; who heard them heeds them once.
+    pub(super) fn tell_again(&self) {
+        let words = self.said().again(Instant::now());
+        self.send(words);
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, words: Vec<(Incarnation, Word)>) {
         let mut of_each: BTreeMap<Incarnation, Vec<Word>> = BTreeMap::new();
         for (to, word) in words {
             of_each.entry(to).or_default().push(word);

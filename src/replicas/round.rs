@@ -62,6 +62,9 @@ pub async fn run(around: Around, stop: CancellationToken) {
         let is_up = around.round(mates, &mut had).await.is_ok();
         let life = around.current.load().config.queries.remember_for.get();
         // A store that was lost may have lost what it knew; what was not renewed to its end is begun again.
+        if is_up && !was_up {
+            mates.tell_again();
+        }
         is_due |= is_up && (!was_up || renewed.elapsed() >= life / 3);
         if is_up && is_due && tried.is_none_or(|tried| tried.elapsed() >= REST) {
             tried = Some(Instant::now());

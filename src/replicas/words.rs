@@ -1,7 +1,7 @@
 //! What one replica tells another in its inbox: what it saw of a query that the other counts, and what it took over.
 //!
 //! A word is taken out of its inbox after it was heard, so one may come twice and none is lost but with a store that forgets:
-//! then silence ends a query here as a client's silence would, and whoever renews his records sees whose they are.
+//! then what has ended is told again (`said`), and whoever renews his records sees whose they are.
 
 use serde::{Deserialize, Serialize};
 use sluice_routing::QueryId;
@@ -38,6 +38,11 @@ pub(super) enum Told {
 }
 
 impl Word {
+    /// Whether nothing that comes later says the same.
+    pub(super) fn is_last(&self) -> bool {
+        matches!(self, Self::Ended(..) | Self::Unwanted(..))
+    }
+
     /// The query that it is about.
     pub(super) fn id(&self) -> Option<QueryId> {
         match self {

@@ -167,11 +167,12 @@ const READ_THE_WALL_CLOCK: [&str; 14] = [
     "src/metrics/gateway.rs",                  // times that Prometheus reads
     "src/proxy.rs", // whose ids are from before this process, which are dates
     "src/proxy/connection/one_by_one/told.rs", // an answer has a date
-    "src/queries/room/parcel.rs", // when a statement came, for replicas that share no other clock
+    "src/backends/hearsay/word.rs", // which of two operators' words came later, for replicas that share no other clock
+    "src/queries/room/parcel.rs",   // when a statement came, for replicas that share no other clock
     "src/proxy/statement/chosen.rs", // rules may ask for the time of day
     "src/queries/room/identity.rs", // ids are dates
-    "src/queries/story.rs", // when a query ended, for the audit
-    "src/telemetry/logs/json.rs", // `timestamp`
+    "src/queries/story.rs",         // when a query ended, for the audit
+    "src/telemetry/logs/json.rs",   // `timestamp`
     "src/telemetry/traces/span.rs", // spans bear dates
 ];
 

@@ -1,6 +1,10 @@
 //! What is said of a backend or a group, as it stands in the store.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -71,7 +75,10 @@ impl From<Mark> for Told {
     }
 }
 
-/// A word with a stamp of its own, so that the same one said twice is two.
+/// Bits of a stamp that tell apart what two replicas say within one millisecond; the others hold the time until the year 2500.
+const CHANCE: u32 = 20;
+
+/// A word with a stamp of its own, so that the same one said twice is two, and the later one has the higher stamp.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub(crate) struct Word {
     pub(crate) stamp: u64,
@@ -79,8 +86,13 @@ pub(crate) struct Word {
 }
 
 impl Word {
-    pub(crate) fn new(told: Told) -> Self {
-        Self { stamp: fastrand::u64(..), told }
+    /// A word that is said now, later than what was heard before, whatever the clocks of other replicas say.
+    pub(crate) fn after(last: Option<Self>, told: Told) -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let millis = u64::try_from(now.as_millis()).unwrap_or_default();
+        let stamp = millis << CHANCE | fastrand::u64(..1 << CHANCE);
+        let least = last.map_or(0, |last| last.stamp.saturating_add(1));
+        Self { stamp: stamp.max(least), told }
     }
 
     /// A word that stands in the store; `None` if it cannot be read.
@@ -141,9 +153,12 @@ mod tests {
 
     #[test]
     fn words_stand_as_they_were_said_and_nothing_else_is_one() {
-        let word = Word::new(Told::Draining);
+        let word = Word::after(None, Told::Draining);
         assert_eq!(Word::read(&word.to_bytes()), Some(word));
-        assert_ne!(Word::new(Told::Draining), word, "said again it is another");
+        let clock_ahead = Word { stamp: word.stamp + (3_600_000 << CHANCE), ..word };
+        for last in [word, clock_ahead] {
+            assert!(Word::after(Some(last), Told::Draining).stamp > last.stamp, "{last:?}");
+        }
         for wrong in ["", "{}", "\"draining\"", "{\"stamp\":1,\"told\":\"gone\"}"] {
             assert_eq!(Word::read(wrong.as_bytes()), None, "{wrong}");
         }

@@ -42,17 +42,15 @@ impl Shared {
 
     /// A way to it for one more gateway.
     fn way(&self, cut: bool) -> Way {
-        let (cut, lost, lives) = (AtomicBool::new(cut), Mutex::default(), Mutex::default());
-        match self {
-            Self::Memory(memory) => {
-                Way { store: Arc::clone(memory) as Arc<dyn Store>, cut, lost, lives, _used: None }
-            }
+        let (store, used): (Arc<dyn Store>, _) = match self {
+            Self::Memory(memory) => (Arc::clone(memory) as _, None),
             Self::Redis(server) => {
                 let used = Used::by(&format!("url: '{}'", server.url()));
-                let store = Arc::clone(&used.store) as Arc<dyn Store>;
-                Way { store, cut, lost, lives, _used: Some(used) }
+                (Arc::clone(&used.store) as _, Some(used))
             }
-        }
+        };
+        let (lost, sunk, lives) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Way { store, cut: AtomicBool::new(cut), lost, sunk, lives, _used: used }
     }
 }
 
@@ -72,6 +70,8 @@ pub(crate) struct Way {
     cut: AtomicBool,
     /// The call whose next answer is lost on its way.
     lost: Mutex<Option<Call>>,
+    /// How many words were taken by a server that is lost with them; `None`: it keeps them.
+    sunk: Mutex<Option<usize>>,
     /// How long each value was to be kept.
     lives: Mutex<Vec<(Kind, Duration)>>,
     /// Keeps the connection of a real one.
@@ -91,6 +91,33 @@ impl Way {
     /// Whether that answer was lost meanwhile.
     pub(crate) fn has_lost(&self) -> bool {
         self.lost.lock().unwrap().is_none()
+    }
+
+    /// From now on words are taken, and lost with the server that took them.
+    pub(crate) fn sink_words(&self) {
+        *self.sunk.lock().unwrap() = Some(0);
+    }
+
+    /// Another server, which keeps them; how many words the other one had.
+    pub(crate) fn keep_words(&self) -> usize {
+        self.sunk.lock().unwrap().take().expect("words were lost")
+    }
+
+    /// How many words were lost.
+    pub(crate) fn sunk(&self) -> usize {
+        self.sunk.lock().unwrap().unwrap_or_default()
+    }
+
+    /// Whether this is a word that is taken and lost.
+    fn sinks(&self, change: &Change) -> bool {
+        let Change::Push { items, .. } = change else { return false };
+        match &mut *self.sunk.lock().unwrap() {
+            Some(sunk) => {
+                *sunk += items.len();
+                true
+            }
+            None => false,
+        }
     }
 
     /// The answer, unless it is the one to be lost.
@@ -174,6 +201,12 @@ impl Fleet {
     /// The demand page of group `adhoc` at one replica.
     pub(crate) async fn demand(&self, at: usize) -> (u16, Value) {
         demand(&self.replicas[at]).await
+    }
+
+    /// Waits until that one says that it has the store (1), or has lost it (0).
+    pub(crate) async fn until_store_is(&self, at: usize, up: f64) {
+        let is_so = async || self.replicas[at].metric("gateway_store_up").await == up;
+        wait::until_async("the store, lost or back", is_so).await;
     }
 
     /// Waits until each of these says that so many queries are in flight in all.
@@ -297,7 +330,8 @@ impl Store for Way {
                 self.keeps(key.kind, *life);
             }
         }
-        self.pass(move |store| store.apply(changes))
+        let kept: Vec<_> = changes.into_iter().filter(|change| !self.sinks(change)).collect();
+        self.pass(move |store| store.apply(kept))
     }
 
     fn get_many<'a>(&'a self, keys: &'a [Key]) -> Pending<'a, Vec<Option<Bytes>>> {

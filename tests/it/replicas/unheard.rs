@@ -31,6 +31,27 @@ async fn a_word_is_heard_though_the_answer_that_bore_it_was_lost() {
     fleet.end().await;
 }
 
+/// The end of a query is told again where the server that had been told may have been lost with it, as after a fail-over to
+/// one that had not been told yet.
+#[tokio::test]
+async fn peers_X22_an_end_that_was_lost_with_the_stores_server_is_told_again() {
+    let (_trino, fleet) = pair().await;
+    let mut query = fleet.post(0, ENDLESS).await;
+    query.until(&fleet.replicas[1], "RUNNING").await;
+    wait::until_async("its state at its owner", async || fleet.demand(0).await.1["running"] == 1)
+        .await;
+    fleet.ways[1].sink_words();
+    assert_eq!(query.ask(&fleet.replicas[1], Method::DELETE).await.status, 204);
+    wait::until("a word that was lost", || fleet.ways[1].sunk() > 0).await;
+    fleet.ways[1].cut(true);
+    fleet.until_store_is(1, 0.0).await;
+    assert!(fleet.ways[1].keep_words() > 0);
+    assert_eq!(fleet.replicas[0].in_flight(), 1);
+    fleet.ways[1].cut(false);
+    fleet.until_in_flight(&[0, 1], 0).await;
+    fleet.end().await;
+}
+
 /// A query of a replica that was lost meanwhile, taken over by the other, which did not hear so.
 async fn taken_over_unheard() -> (sluice::simulator::Simulator, Fleet, Roaming) {
     let (trino, fleet) = pair().await;

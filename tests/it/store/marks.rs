@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sluice::snapshot::{Mark, WakeState};
+use sluice::{
+    snapshot::{Mark, WakeState},
+    store::{Change, Kind, Memory, Store},
+};
 use sluice_routing::{BackendName, GroupName};
 use tokio::time::Instant;
 
@@ -31,6 +34,35 @@ async fn peers_G20_a_mark_reaches_every_replica_within_a_second_and_survives_the
 #[tokio::test]
 async fn a_group_that_is_held_down_is_so_everywhere_until_it_is_resumed_anywhere() {
     held_down(&Ground::memory()).await;
+}
+
+/// After a fail-over the store may be another server, one that had not been told the last word yet, or none.
+#[tokio::test]
+async fn peers_G20_a_mark_outlives_the_stores_server() {
+    let (trino, store) = (trino().await, Arc::<Memory>::default());
+    let (ground, yaml) = (Ground::Memory(Arc::clone(&store)), groups(&[trino.url()], ""));
+    let gateways = vec![ground.gateway(&yaml).await, ground.gateway(&yaml).await];
+    let said = async |word: &str, mark: Mark| {
+        assert_eq!(gateways[0].command(&format!("/admin/backends/a/{word}")).await.0, 200);
+        for each in &gateways {
+            wait::until(word, || mark_of(each) == mark).await;
+        }
+        let (key, value) = store.list(Kind::Mark).await.unwrap().pop().expect("a mark");
+        (value.clone(), Change::put(key.clone(), value, A_SECOND * 3600), Change::remove(key))
+    };
+    let (_, older, _) = said("activate", Mark::Active).await;
+    let (last, _, none) = said("deactivate", Mark::Inactive).await;
+    for lost in [older, none] {
+        store.apply(vec![lost]).await.unwrap();
+        wait::until_async("the last word", async || {
+            store.list(Kind::Mark).await.unwrap().first().is_some_and(|(_, value)| *value == last)
+        })
+        .await;
+        for each in &gateways {
+            assert_eq!(mark_of(each), Mark::Inactive);
+        }
+    }
+    stop(gateways).await;
 }
 
 #[tokio::test]
