@@ -4,21 +4,18 @@
 //! alternatives), any other is exact. Case counts; whoever wants otherwise folds both sides first. Exact ones are
 //! searched in a sorted list, so that thousands of user names cost little. Matching is linear in the text.
 
-use globset::{GlobBuilder, GlobMatcher};
+use self::glob::Glob;
+
+mod glob;
 
 /// What makes a pattern a glob; a lone brace is an ordinary character.
 const GLOB_MARKS: [char; 3] = ['*', '?', '['];
-
-/// The longest glob in bytes, and its most braces: `compile_matcher` panics where its regex grows past 10 MiB or
-/// nests deeper than 250 (seen with 300 braces), and no header that is routed by comes near either.
-const GLOB_MAX: usize = 1024;
-const BRACES_MAX: usize = 32;
 
 /// Patterns, compiled.
 #[derive(Clone, Debug)]
 pub(crate) struct Matcher {
     exact: Vec<Box<str>>,
-    globs: Vec<GlobMatcher>,
+    globs: Vec<Glob>,
 }
 
 impl Matcher {
@@ -31,7 +28,7 @@ impl Matcher {
             if pattern.is_empty() {
                 problems.push("an empty pattern matches nothing".to_owned());
             } else if pattern.contains(GLOB_MARKS) {
-                match glob(pattern) {
+                match Glob::compile(pattern) {
                     Ok(glob) => globs.push(glob),
                     Err(problem) => problems.push(problem),
                 }
@@ -49,31 +46,15 @@ impl Matcher {
     /// Whether one of the patterns matches the whole text.
     pub(crate) fn matches(&self, text: &str) -> bool {
         self.exact.binary_search_by(|exact| exact.as_ref().cmp(text)).is_ok()
-            || self.globs.iter().any(|glob| glob.is_match(text))
+            || self.globs.iter().any(|glob| glob.matches(text))
     }
-}
-
-fn glob(pattern: &str) -> Result<GlobMatcher, String> {
-    if pattern.len() > GLOB_MAX {
-        return Err(format!(
-            "a glob of {} bytes is too long, {GLOB_MAX} are allowed",
-            pattern.len()
-        ));
-    }
-    if pattern.matches('{').count() > BRACES_MAX {
-        return Err(format!("`{pattern}` has too many braces, {BRACES_MAX} pairs are allowed"));
-    }
-    // Both options differ by platform or by default elsewhere, so they are said.
-    let glob = GlobBuilder::new(pattern).literal_separator(false).backslash_escape(true).build();
-    glob.map(|glob| glob.compile_matcher())
-        .map_err(|problem| format!("`{pattern}` is no glob: {}", problem.kind()))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{glob::BRACES_MAX, *};
 
     fn matches(pattern: &str, text: &str) -> bool {
         Matcher::compile([pattern]).unwrap().matches(text)
