@@ -17,7 +17,7 @@ pub struct ColdStart {
     pub hold_for: Span,
     /// The longest wait of one statement.
     pub deadline: Span,
-    /// Statements that may wait at the same time.
+    /// Statements that may wait at the same time, at each replica of the gateway.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub max_waiting: usize,
     /// Of one user.
@@ -25,7 +25,7 @@ pub struct ColdStart {
     pub max_waiting_per_user: usize,
     /// SQL and headers of all that wait.
     pub max_waiting_bytes: Bytes,
-    /// Queries of the group that may run at the same time; unset: no limit.
+    /// Queries of the group that each replica of the gateway lets run at the same time; unset: no limit.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub max_running: Option<u64>,
     /// Active workers that a woken backend must have before it takes statements.
