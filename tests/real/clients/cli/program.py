@@ -63,6 +63,13 @@ def settled(session):
     session.leave()
 
 
+def until_gone(calls):
+    """The same by calls of their own, for a session in which nothing can be asked any more."""
+    for _ in range(LOOKS):
+        if calls.said("--output-format=CSV_UNQUOTED", "--execute", OF_ITSELF)["out"].strip() == "true":
+            break
+
+
 def terminal(calls, *options):
     """The command line in a terminal."""
     return Terminal(calls.words("--progress", "--disable-auto-suggestion", "--pager=", *options), calls.environment())
@@ -99,6 +106,7 @@ def cancel(contract, calls):
     for name, sql in (("of a silent query", SILENT), ("of a stream of rows", STREAM)):
         with terminal(calls) as session:
             contract.see(f"Ctrl-C {name}, and one more statement", interrupted(contract, session, sql))
+            until_gone(calls)
     contract.see("Ctrl-C of a batch", batch_interrupted(contract, calls))
     contract.see("time-out", calls.said("--session=query_max_run_time=2s", "--execute", SILENT))
 

@@ -64,20 +64,23 @@ class Terminal:
     def interrupt(self):
         """Ctrl-C, and then a small question until it is answered; all that was painted. Nothing can be asked afterwards.
 
-        The command line may take the interrupt for one of the line that is typed next, too, and forgets that line.
+        The command line loses a key that is pressed while it prepares the terminal for its progress, which goes on being painted
+        then. It may take the interrupt for one of the line that is typed next, too, and forgets that line.
         """
-        os.write(self._ours, b"\x03")
-        self._until(re.compile(r"Query aborted by user.*" + PROMPT.pattern, re.DOTALL))
+        self._insist(b"\x03", r"Query aborted by user.*")
+        # Put together there, so that what is typed is not taken for the answer.
+        self._insist(b"SELECT 'still ' || 'here';\n", r"still here.*FINISHED.*")
+        return self._said
+
+    def _insist(self, keys, pattern):
+        """Presses keys until what they must lead to stands before a prompt."""
         for left in range(ATTEMPTS)[::-1]:
-            # Put together there, so that what is typed is not taken for the answer.
-            os.write(self._ours, b"SELECT 'still ' || 'here';\n")
+            os.write(self._ours, keys)
             try:
-                self._until(re.compile(r"still here.*FINISHED.*" + PROMPT.pattern, re.DOTALL), ANSWER_LIMIT)
-                break
+                return self._until(re.compile(pattern + PROMPT.pattern, re.DOTALL), ANSWER_LIMIT)
             except TimeoutError:
                 if not left:
                     raise
-        return self._said
 
     def leave(self):
         """Types `quit`; the exit status."""
