@@ -261,7 +261,13 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
     }
 
     fn poll_bring(&mut self, cx: &mut Context<'_>, incoming: &mut Incoming) -> Poll<Listened> {
-        ready!(incoming.bringing.poll_wanted(cx));
+        if incoming.bringing.poll_wanted(cx).is_pending() {
+            return if incoming.bringing.is_unwanted() {
+                self.poll_left(cx)
+            } else {
+                Poll::Pending
+            };
+        }
         if mem::take(&mut incoming.waits) && self.came.is_empty() {
             self.pen.text.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
@@ -274,6 +280,16 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
             }
         }
         Poll::Ready(Listened::Brought)
+    }
+
+    /// A body that nobody reads stays where it is; whether its client leaves is still looked for, as far as one buffer holds.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<Listened> {
+        while self.came.len() < LARGE_READ {
+            if matches!(ready!(self.poll_more(cx)), Ok(0) | Err(_)) {
+                return Poll::Ready(Listened::Left);
+            }
+        }
+        Poll::Pending
     }
 
     /// Reads what is there; 0 is the end.

@@ -52,6 +52,17 @@ async fn a_client_that_leaves_before_the_head_of_a_posts_answer_gives_its_lease_
 
 #[tokio::test]
 async fn a_client_that_leaves_a_long_poll_leaves_its_query_alone() {
+    leaves_a_long_poll("").await;
+}
+
+/// Nobody reads the body of a poll, and what has come of this one is not all of it.
+#[tokio::test]
+async fn a_client_that_leaves_a_long_poll_that_bears_a_body_is_noticed() {
+    leaves_a_long_poll("content-length: 500000\r\n").await;
+    leaves_a_long_poll("transfer-encoding: chunked\r\n").await;
+}
+
+async fn leaves_a_long_poll(of_body: &str) {
     let coordinator = trino::trino().await;
     let gateway = Gateway::before(&[&coordinator]).await;
     let mut running =
@@ -64,7 +75,8 @@ async fn a_client_that_leaves_a_long_poll_leaves_its_query_alone() {
     let path = &next[next.find("/v1/").unwrap()..];
     let polls = coordinator.counts().polls;
     let mut raw = Raw::to(gateway.addresses.data).await;
-    raw.send(format!("GET {path} HTTP/1.1\r\nhost: gw\r\n\r\n")).await;
+    let body = if of_body.is_empty() { "" } else { "3\r\nabc\r\n" };
+    raw.send(format!("GET {path} HTTP/1.1\r\nhost: gw\r\n{of_body}\r\n{body}")).await;
     wait::until("the poll is with its coordinator", || coordinator.counts().polls > polls).await;
     drop(raw);
     wait::until_async("a poll counted as left", async || {
