@@ -92,6 +92,7 @@ where
                 outer.all().for_each(|(name, value)| fields.set_json(name, value));
             }
         }
+        fields.settled = Some(fields.places.len());
         let line = self.line(event, fields);
         // A log that cannot be written has nowhere to say so.
         let _ = self.out.make_writer().write_all(&line);
@@ -104,12 +105,20 @@ struct Fields {
     /// Each one's place in `json`; that of a value that was overwritten is nobody's.
     places: Vec<(&'static str, Range<usize>)>,
     json: Vec<u8>,
+    /// So many of them may be overwritten: an event names none of its own fields twice. `None`: all.
+    settled: Option<usize>,
 }
 
 impl Fields {
-    fn set(&mut self, name: &'static str, value: &(impl Serialize + ?Sized)) {
+    fn set(&mut self, name: &'static str, value: &impl Serialize) {
         let begin = self.json.len();
         write(&mut self.json, value);
+        self.place(name, begin);
+    }
+
+    fn set_text(&mut self, name: &'static str, value: &str) {
+        let begin = self.json.len();
+        text(&mut self.json, value);
         self.place(name, begin);
     }
 
@@ -122,7 +131,8 @@ impl Fields {
     /// The value that was written last is that field's.
     fn place(&mut self, name: &'static str, begin: usize) {
         let place = begin..self.json.len();
-        match self.places.iter_mut().find(|(known, _)| *known == name) {
+        let settled = self.settled.unwrap_or(self.places.len());
+        match self.places.iter_mut().take(settled).find(|(known, _)| *known == name) {
             Some((_, old)) => *old = place,
             None if OWN.contains(&name) => {}
             None => self.places.push((name, place)),
@@ -156,7 +166,7 @@ impl Visit for Fields {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field.name(), value);
+        self.set_text(field.name(), value);
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
@@ -166,18 +176,18 @@ impl Visit for Fields {
             text = format!("{text}: {cause}");
             source = cause.source();
         }
-        self.set(field.name(), &text);
+        self.set_text(field.name(), &text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field.name(), &format!("{value:?}"));
+        self.set_text(field.name(), &format!("{value:?}"));
     }
 }
 
 /// Appends `,"name":value`.
 fn put(line: &mut Vec<u8>, name: &str, value: &str) {
     begin(line, name);
-    write(line, value);
+    text(line, value);
 }
 
 fn put_json(line: &mut Vec<u8>, name: &str, value: &[u8]) {
@@ -187,12 +197,29 @@ fn put_json(line: &mut Vec<u8>, name: &str, value: &[u8]) {
 
 fn begin(line: &mut Vec<u8>, name: &str) {
     line.push(b',');
-    write(line, name);
+    text(line, name);
     line.push(b':');
 }
 
+/// Appends a text. Nearly all names and values stand there as they are, which is seen many bytes at once; serde looks at
+/// each by itself.
+fn text(json: &mut Vec<u8>, text: &str) {
+    if text.bytes().fold(false, |found, byte| found | is_escaped(byte)) {
+        return write(json, &text);
+    }
+    json.reserve(text.len() + 2);
+    json.push(b'"');
+    json.extend_from_slice(text.as_bytes());
+    json.push(b'"');
+}
+
+/// RFC 8259, section 7: what may not stand in a text as it is.
+fn is_escaped(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
+}
+
 /// Appends a value. Straight into the bytes: by way of `Display` of a `Value`, three lines of a query cost as much as three polls.
-fn write(json: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+fn write(json: &mut Vec<u8>, value: &impl Serialize) {
     let begin = json.len();
     if serde_json::to_writer(&mut *json, value).is_err() {
         // No text, number or flag is such a value.
@@ -300,6 +327,26 @@ mod tests {
         assert_eq!(page[0]["level"], "INFO");
         assert_eq!(page[0]["user"], "a\nb\u{0}\"}{\"level\":\"ERROR");
         assert_eq!(page[0]["wrong"], Value::Null);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_text_is_what_serde_makes_of_it(words in "\\PC{0,40}|[a-z\"\\\\\n\u{0}-\u{20}]{0,40}") {
+            let mut json = Vec::new();
+            text(&mut json, &words);
+            proptest::prop_assert_eq!(json, serde_json::to_vec(&words).unwrap());
+        }
+    }
+
+    #[test]
+    fn the_innermost_value_wins_and_a_later_one_of_the_same_span() {
+        let lines = logged(|| {
+            let span = tracing::info_span!("outer", user = "a", rows = 1);
+            let _in = span.enter();
+            span.record("rows", 2);
+            tracing::info!(user = "b", "x");
+        });
+        assert_eq!((&lines[0]["user"], &lines[0]["rows"]), (&Value::from("b"), &Value::from(2)));
     }
 
     #[test]
