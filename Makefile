@@ -8,7 +8,7 @@ GUNGRAUN_VERSION := $(shell sed -n '/^name = "gungraun"$$/{n;s/version = "\(.*\)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-clients test-clients-fast test-keda gateway check fmt lint doc deny bench bench-keda bench-scale demo peers clean-cache
+.PHONY: help test test-clients test-clients-fast test-keda gateway check fmt lint doc deny bench bench-keda bench-scale bench-footprint demo peers clean-cache
 .PHONY: up-core up-observability health-observability grafana down logs load drill incident deploy-check
 
 help: ## List the targets
@@ -69,6 +69,10 @@ bench-keda: ## From a query to KEDA's write of the workers' count: 50 rounds, p5
 
 bench-scale: gateway ## How the cost of a request grows with queries, groups, backends and rules, counted by valgrind; writes benches/RESULTS.md (some 15 minutes); SIZES=1,10,100,1000
 	@$$($(PYTHON) tests/real/interpreter.py tests/real/requirements.txt) benches/scale/scale.py $(SIZES)
+
+bench-footprint: ## Size, start, and memory with 11,000 connections, of a release; writes benches/RESULTS.md
+	cargo build --locked --release
+	@$$($(PYTHON) tests/real/interpreter.py tests/real/requirements.txt) benches/footprint/footprint.py
 
 demo: ## The main job on simulated backends, until Ctrl-C
 	cargo run --locked --release -- demo

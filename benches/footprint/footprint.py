@@ -92,8 +92,13 @@ def answers(url):
 async def connected():
     """Rows about a gateway with many connections."""
     async with trino() as port:
-        with Gateway([{"name": "a", "url": f"http://127.0.0.1:{port}"}]) as gateway:
+        gateway = Gateway([{"name": "a", "url": f"http://127.0.0.1:{port}"}])
+        # It waits for its backend, which answers on this loop.
+        await asyncio.to_thread(gateway.__enter__)
+        try:
             return await crowded(gateway)
+        finally:
+            await asyncio.to_thread(gateway.__exit__)
 
 
 async def crowded(gateway):

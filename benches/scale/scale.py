@@ -12,13 +12,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REAL = HERE.parents[1] / "tests/real"
-sys.path[:0] = [str(REAL), str(REAL / "cost")]
+sys.path[:0] = [str(REAL), str(REAL / "cost"), str(HERE.parent)]
 
 import told
 from measured import cost
+from sections import keep
 
-TITLE = "## Scale, counted"
-RESULTS = HERE.parent / "RESULTS.md"
+TITLE = "Scale, counted"
 SIZES = "1,10,100,1000"
 # What grows, what is asked for, and the name of its number.
 SERIES = {
@@ -45,14 +45,6 @@ def measure(sizes):
     return results
 
 
-def keep(section):
-    """Writes a section in the place of the one with its title, or at the end."""
-    text = RESULTS.read_text() if RESULTS.exists() else ""
-    before, _, rest = text.partition(TITLE + "\n")
-    _, mark, after = rest.partition("\n## ")
-    RESULTS.write_text(f"{before.rstrip()}\n\n{section}{mark and mark + after}".lstrip())
-
-
 def main(words):
     """Measures, prints, keeps."""
     sizes = words[0] if words else SIZES
@@ -61,7 +53,7 @@ def main(words):
     print(table)
     (HERE / "scale.svg").write_text(told.plot(results))
     how = f"- {datetime.date.today()}, `make bench-scale SIZES={sizes}`: instructions, by callgrind, of the profile of the tests"
-    keep(f"{TITLE}\n\n{how}\n\n{table}\n\n![Instructions of a request by what there is](scale/scale.svg)\n")
+    keep(TITLE, f"{how}\n\n{table}\n\n![Instructions of a request by what there is](scale/scale.svg)\n")
 
 
 if __name__ == "__main__":

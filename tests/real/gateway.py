@@ -64,6 +64,11 @@ class Gateway:
             raise
         return self
 
+    @property
+    def pid(self):
+        """The number of its process."""
+        return self._process.pid
+
     def terminate(self):
         """Tells it to leave, as a roll-out does, without waiting for it."""
         self._process.terminate()

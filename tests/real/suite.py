@@ -12,6 +12,7 @@ it counts as failed. The peers are fetched while the Rust tests compile and run.
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import tempfile
@@ -135,7 +136,7 @@ def folder(name, python, where):
 def measured(name, run):
     """A row and the time that it took; what the machine lacks becomes a note."""
     row = Row(name)
-    begun = time.monotonic()
+    begun, used = time.monotonic(), processor()
     try:
         run(row)
     except Missing as missing:
@@ -145,7 +146,14 @@ def measured(name, run):
         row.notes.append(str(failure).splitlines()[0])
         print(failure, file=sys.stderr)
     row.seconds = time.monotonic() - begun
+    print(f"== {name}: {row.seconds:.0f} s, {processor() - used:.0f} s of a processor", flush=True)
     return row
+
+
+def processor():
+    """Seconds that all processes took that have ended so far; what is fetched and built meanwhile is among them."""
+    of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return of_children.ru_utime + of_children.ru_stime
 
 
 def cargo(row, environment, filters):

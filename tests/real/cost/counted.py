@@ -23,7 +23,7 @@ class Counted(Gateway):
     def forget(self):
         """Counts from 0 again: what was executed until now is not told."""
         control = debian.program("callgrind_control", "valgrind")
-        subprocess.run([control, "-z", str(self._process.pid)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([control, "-z", str(self.pid)], check=True, stdout=subprocess.DEVNULL)
 
 
 def first_poll(client):
