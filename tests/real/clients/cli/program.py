@@ -198,6 +198,8 @@ TASKS = (statements, large, spooled, cancel, transactions, reading, idle, cold)
 
 def main(name):
     """Runs a task."""
+    # A shell runs what stands before `&` with this signal ignored; a JVM that was born so never hears of Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     contract = Contract()
     {task.__name__: task for task in TASKS}[name](contract, Calls(contract))
 

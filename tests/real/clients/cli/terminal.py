@@ -64,23 +64,20 @@ class Terminal:
     def interrupt(self):
         """Ctrl-C, and then a small question until it is answered; all that was painted. Nothing can be asked afterwards.
 
-        The command line loses a key that is pressed while it prepares the terminal for its progress, which goes on being painted
-        then. It may take the interrupt for one of the line that is typed next, too, and forgets that line.
+        The command line may take the interrupt for one of the line that is typed next, too, and forgets that line.
         """
-        self._insist(b"\x03", r"Query aborted by user.*")
-        # Put together there, so that what is typed is not taken for the answer.
-        self._insist(b"SELECT 'still ' || 'here';\n", r"still here.*FINISHED.*")
-        return self._said
-
-    def _insist(self, keys, pattern):
-        """Presses keys until what they must lead to stands before a prompt."""
+        os.write(self._ours, b"\x03")
+        self._until(re.compile(r"Query aborted by user.*" + PROMPT.pattern, re.DOTALL))
         for left in range(ATTEMPTS)[::-1]:
-            os.write(self._ours, keys)
+            # Put together there, so that what is typed is not taken for the answer.
+            os.write(self._ours, b"SELECT 'still ' || 'here';\n")
             try:
-                return self._until(re.compile(pattern + PROMPT.pattern, re.DOTALL), ANSWER_LIMIT)
+                self._until(re.compile(r"still here.*FINISHED.*" + PROMPT.pattern, re.DOTALL), ANSWER_LIMIT)
+                break
             except TimeoutError:
                 if not left:
                     raise
+        return self._said
 
     def leave(self):
         """Types `quit`; the exit status."""
