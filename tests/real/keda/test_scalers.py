@@ -6,8 +6,8 @@ import pytest
 from scalers import Refused, Scalers, outcome, settled
 from scaling import GROUP, TARGET, ScalingGateway
 
-# Seconds from a POST to KEDA; milliseconds when idle, and less than any poll even when everything else runs too.
-PUSH_LIMIT = 1.0
+# Seconds from a POST to KEDA; milliseconds when idle (`make bench-keda`), and less than any poll even when all the machine is busy.
+PUSH_LIMIT = 5.0
 # Seconds that KEDA pauses between two streams after a clean end, as it logs them.
 CLEAN_PAUSE = 2
 
