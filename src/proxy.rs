@@ -39,6 +39,7 @@ pub(crate) mod spooled;
 pub(crate) mod statement;
 pub(crate) mod thread;
 pub mod tls;
+pub(crate) mod turn;
 pub(crate) mod ui;
 pub(crate) mod unavailable;
 pub(crate) mod upstream;

@@ -3,6 +3,7 @@
 //! They skip decision and permit: the owner is found, asked, and its answer passed on. A GET or HEAD may be
 //! repeated to that same coordinator while it cannot be reached; anything else only if no byte of it was sent.
 //! None of them wakes anything, and an id never moves to another backend.
+//! What is rarely needed is awaited in a box of its own: the future of every poll would else have room for it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -101,13 +102,14 @@ pub(crate) async fn statement(
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
         return answers::wrong_method();
     }
-    match waits(&core, &exchange).filter(|_| kind == Kind::Queued) {
+    let request = match waits(&core, &exchange).filter(|_| kind == Kind::Queued) {
         Some(id) => match Box::pin(waiting::poll::statement(&core, &exchange, id, request)).await {
-            waiting::poll::Found::Answer(answer) => answer,
-            waiting::poll::Found::Became(request) => follow(core, exchange, request, kind).await,
+            waiting::poll::Found::Answer(answer) => return answer,
+            waiting::poll::Found::Became(request) => request,
         },
-        None => follow(core, exchange, request, kind).await,
-    }
+        None => request,
+    };
+    follow(core, exchange, request, kind).await
 }
 
 /// The id of ours that a request names, as long as it leads to no real query.
@@ -168,7 +170,7 @@ async fn follow(
             }
             Owner::OneOf(backends) => {
                 fell_back(&core, &exchange, id, None);
-                let found = seek::among(&core, &exchange, backends, &followed);
+                let found = Box::pin(seek::among(&core, &exchange, backends, &followed));
                 if let Ok(Some(answer)) = timeout_at(deadline, found).await {
                     return answer;
                 }
@@ -294,7 +296,8 @@ async fn ask(
         if followed.is_first_poll()
             && failure.nothing_sent()
             && let Some(query) = &query
-            && let Some(answer) = resend::before_first_poll(core, exchange, backend, query).await
+            && let Some(answer) =
+                Box::pin(resend::before_first_poll(core, exchange, backend, query)).await
         {
             return answer;
         }
@@ -339,7 +342,7 @@ async fn attempt(
     }
     // The first sign of spooling, on a page that cannot be patched: the same token gives the same page again.
     drop(answer);
-    let answer = send(core, exchange, backend, query, followed, &spooled).await?;
+    let answer = Box::pin(send(core, exchange, backend, query, followed, &spooled)).await?;
     Ok((spooled, answer))
 }
 
@@ -422,7 +425,8 @@ async fn deliver(
             (Vec::new(), body)
         }
         (Some(query), Kind::Queued) => {
-            match resend::look(core, exchange, backend, query, &parts.headers, body).await {
+            let look = resend::look(core, exchange, backend, query, &parts.headers, body);
+            match Box::pin(look).await {
                 resend::Seen::Page(held, body) => (held, body),
                 resend::Seen::Instead(answer) => return answer,
                 resend::Seen::Broken => return failed_page(core, exchange, backend),

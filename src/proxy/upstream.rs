@@ -162,7 +162,7 @@ impl Ways {
     ) -> Result<Response<AnswerBody>, Failure> {
         match body {
             Outgoing::Whole(body) => self.ask(&asking, body).await,
-            Outgoing::Streaming(body) => self.stream(asking, body).await,
+            Outgoing::Streaming(body) => Box::pin(self.stream(asking, body)).await,
         }
     }
 
@@ -198,12 +198,27 @@ impl Ways {
                 Err(broken) => return Err(Failure::Lost(broken.into())),
             }
         }
+        // Rare, and so not a part of what each request's future has room for.
+        Box::pin(self.ask_anew(asking, words, body, was_sent)).await
+    }
+
+    /// Asks on a new line.
+    async fn ask_anew(
+        &self,
+        asking: &Asking<'_>,
+        words: Bytes,
+        body: Bytes,
+        was_sent: bool,
+    ) -> Result<Response<AnswerBody>, Failure> {
         let mut line = self.open(&asking.uri).await.map_err(|cause| match was_sent {
             // Nobody knows what became of the first attempt.
             true => Failure::Lost(cause),
             false => Failure::Connect(cause),
         })?;
-        match line.ask(words, body, method).await {
+        let authority = asking.uri.authority();
+        let authority =
+            authority.ok_or_else(|| Failure::Unsendable("no coordinator".to_owned()))?;
+        match line.ask(words, body, &asking.method).await {
             Ok(answered) => Ok(self.answer(authority, answered, line)),
             Err(broken) => Err(Failure::Lost(broken.into())),
         }

@@ -37,6 +37,7 @@ use crate::proxy::{
     answers,
     core::Stops,
     deadlines::{Guarded, Limits, Reset, Stage},
+    turn,
 };
 
 /// The first read of a request: the heads of nearly all fit, and so much is kept by a connection that waits.
@@ -219,6 +220,7 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
         let exact = body.size_hint().exact();
         let (stays, framing) = told::write(&parts, exact, asker, &mut self.pen.text);
         let mut telling = Telling::new(body, framing, &mut self.pen);
+        turn::given().await;
         poll_fn(|cx| {
             loop {
                 let filled = telling.poll_fill(cx, &mut self.pen);

@@ -34,7 +34,7 @@ pub(super) use self::{
     idle::{Home, Idle},
 };
 use super::wire::Wire;
-use crate::proxy::chunks::NoChunk;
+use crate::proxy::{chunks::NoChunk, turn};
 
 /// A read of a line that has not seen a large page: most pages, and the heads of all, are smaller.
 const SMALL_READ: usize = 8 * 1024;
@@ -110,6 +110,7 @@ impl Line {
     ) -> Result<Answered, Broken> {
         let mut words = head.chain(body);
         let mut failed = None;
+        turn::given().await;
         poll_fn(|cx| {
             if failed.is_none()
                 && let Poll::Ready(Err(error)) = self.poll_say(cx, &mut words)
