@@ -12,7 +12,6 @@ it counts as failed. The peers are fetched while the Rust tests compile and run.
 
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -48,6 +47,17 @@ class Row:
     skipped: int = 0
     seconds: float = 0
     notes: list = field(default_factory=list)
+    # Seconds of a processor that the tests took; not the coordinators that this program itself started for them.
+    processor: float = 0
+    # What it prints, if that is shown in one piece at its end, since it runs beside others.
+    kept: list | None = None
+
+    def say(self, text):
+        """Shows a line, or keeps it for the end."""
+        if self.kept is None:
+            print(text, end="", flush=True)
+        else:
+            self.kept.append(text)
 
     def lacks(self, what):
         """Notes that the machine lacks something."""
@@ -108,15 +118,18 @@ def everything():
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::", "--skip", "store::peers::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
         rows.append(folder("instructions of a poll, by valgrind", python, "cost"))
-        # One after the other: a port that a coordinator was promised would else be taken by somebody beside it.
+        # These wait for most of their time: for KEDA's next round, for a server's fail-over.
+        waiting = pool.submit(lambda: [
+            measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built), aside=True),
+            measured(f"KEDA {kedacore.VERSION}", lambda row: keda(row, scaler, reader), aside=True),
+            measured("store, Redis, Sentinel, Cluster, Valkey", lambda row: store(row, servers), aside=True),
+        ])
         for version, installed in fetched.items():
             rows.extend(trino(version, installed, python))
-        rows.append(measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built)))
-        rows.append(measured(f"KEDA {kedacore.VERSION}", lambda row: keda(row, scaler, reader)))
-        rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
         rows.append(folder("passwords, tokens, OAuth2", python, "auth"))
         rows.append(folder("Trino's web UI in Chromium", browser, "ui"))
-        rows.append(measured("store, Redis, Sentinel, Cluster, Valkey", lambda row: store(row, servers)))
+        rows.extend(waiting.result())
+        rows.append(measured(f"observability, Prometheus, Jaeger {jaeger.VERSION}", lambda row: observability(row, watching, reader)))
         rows.append(folder("three replicas behind HAProxy", python, "replicas"))
         rows.append(folder("deploy, as files", checker, "deploy"))
         rows.extend(every_client(python, *prepared.OPTIONS[prepared.MATRIX]))
@@ -133,10 +146,12 @@ def folder(name, python, where):
     return measured(name, lambda row: pytest(row, python.result(), HERE / where, [], lambda _: row))
 
 
-def measured(name, run):
-    """A row and the time that it took; what the machine lacks becomes a note."""
-    row = Row(name)
-    begun, used = time.monotonic(), processor()
+def measured(name, run, aside=False):
+    """A row and the time that it took; what the machine lacks becomes a note.
+
+    What runs `aside`, while another row does, shows all that it printed at its end."""
+    row = Row(name, kept=[] if aside else None)
+    begun = time.monotonic()
     try:
         run(row)
     except Missing as missing:
@@ -146,14 +161,10 @@ def measured(name, run):
         row.notes.append(str(failure).splitlines()[0])
         print(failure, file=sys.stderr)
     row.seconds = time.monotonic() - begun
-    print(f"== {name}: {row.seconds:.0f} s, {processor() - used:.0f} s of a processor", flush=True)
+    row.say(f"== {name}: {row.seconds:.0f} s, {row.processor:.0f} s of a processor\n")
+    if aside:
+        print("".join(row.kept), end="", flush=True)
     return row
-
-
-def processor():
-    """Seconds that all processes took that have ended so far; what is fetched and built meanwhile is among them."""
-    of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return of_children.ru_utime + of_children.ru_stime
 
 
 def cargo(row, environment, filters):
@@ -171,15 +182,18 @@ def cargo(row, environment, filters):
 
 def shown(row, words, command, folder, environment):
     """Runs a command and shows what it prints; its exit status and all of that."""
-    print(f"\n== {row.name}: {words}", flush=True)
+    row.say(f"\n== {row.name}: {words}\n")
     begun = subprocess.Popen(
         command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
     )
     lines = []
     for line in begun.stdout:
         lines.append(line)
-        print(line, end="", flush=True)
-    return begun.wait(), "".join(lines)
+        row.say(line)
+    _, status, used = os.wait4(begun.pid, 0)
+    begun.returncode = os.waitstatus_to_exitcode(status)
+    row.processor += used.ru_utime + used.ru_stime
+    return begun.returncode, "".join(lines)
 
 
 def conformance(row, version, installed):
