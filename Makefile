@@ -8,7 +8,7 @@ GUNGRAUN_VERSION := $(shell sed -n '/^name = "gungraun"$$/{n;s/version = "\(.*\)
 PYTHON ?= python3
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-clients test-clients-fast test-keda gateway check fmt lint doc deny bench bench-keda bench-scale bench-footprint demo peers clean-cache
+.PHONY: help test test-clients test-clients-fast test-keda gateway check fmt lint doc deny bench guided bench-keda bench-scale bench-footprint demo peers clean-cache
 .PHONY: up-core up-observability health-observability grafana down logs load drill incident deploy-check
 
 help: ## List the targets
@@ -63,6 +63,9 @@ bench: ## Speed beside other proxies, and instruction counts (fetches HAProxy, n
 	cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(RESULTS) $(BENCH)
 	cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))
 	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked --features counts --bench counts
+
+guided: ## A release built by what it was seen to do (profile-guided: two builds, some twenty minutes); the last line says where it is
+	@$(PYTHON) benches/guided/build.py
 
 bench-keda: ## From a query to KEDA's write of the workers' count: 50 rounds, p50, p99, max (builds KEDA once); ROUNDS=50
 	@$$($(PYTHON) tests/real/interpreter.py tests/real/observability/requirements.txt) tests/real/keda/bench.py $(ROUNDS)

@@ -86,6 +86,12 @@ impl Server {
         self.try_ask(&cmd).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
+    /// Whether it says that it is the first one; while it becomes that, it hangs up on everybody.
+    pub(crate) async fn is_first(&self) -> bool {
+        let role = self.try_ask::<redis::Value>(&redis::cmd("ROLE")).await;
+        role.is_ok_and(|role| format!("{role:?}").contains("master"))
+    }
+
     async fn try_ask<T: FromRedisValue>(&self, cmd: &Cmd) -> redis::RedisResult<T> {
         let mut connection = self.connection().await?;
         cmd.query_async(&mut connection).await

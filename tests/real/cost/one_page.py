@@ -49,12 +49,12 @@ def page(state, rows):
 
 
 class Coordinator:
-    """Listens on a free port of this machine until it is left; on `host`."""
+    """Listens on a free port of this machine until it is left; on `host`, with pages of so many rows."""
 
-    def __init__(self, host="127.0.0.1"):
+    def __init__(self, host="127.0.0.1", rows=6):
         # By what the path begins with; a queued query runs at its first poll.
         self._pages = {
-            "/v1/statement/": page("RUNNING", 6),
+            "/v1/statement/": page("RUNNING", rows),
             "/v1/statement": page("QUEUED", 0),
             "/v1/info": json.dumps(INFO).encode(),
         }

@@ -107,11 +107,7 @@ async fn all_go_on(workers: &mut [Worker]) {
 
 /// That server is the first one now, and both write to it.
 async fn until_used(pair: &Pair, second: &Server) {
-    wait::until_async("another first server", async || {
-        let role: redis::Value = second.ask(&["ROLE"]).await;
-        format!("{role:?}").contains("master")
-    })
-    .await;
+    wait::until_async("another first server", async || second.is_first().await).await;
     pair.until_store_is(1.0).await;
     for replica in &pair.replicas {
         let before = replica.metric(WRITTEN).await;

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.Vector;
+import java.util.concurrent.CopyOnWriteArrayList;
 
 /** Plain statements: rows, types, errors, warnings, limits, progress. */
 final class Statements {
@@ -80,7 +81,8 @@ final class Statements {
 
   /** The statistics that a progress bar is drawn from; how many come, and what the last of them says, depends on the machine. */
   private static Object progress(Connection connection) throws Exception {
-    var told = new Vector<QueryStats>();
+    // The driver may still tell while we look.
+    var told = new CopyOnWriteArrayList<QueryStats>();
     try (var statement = connection.createStatement()) {
       statement.unwrap(TrinoStatement.class).setProgressMonitor(told::add);
       try (var rows = statement.executeQuery("SELECT count(*) FROM tpch.sf1.orders")) {
