@@ -59,9 +59,10 @@ bench: ## Speed beside other proxies, and instruction counts (fetches HAProxy, n
 	@if [ -n "$(GUNGRAUN_VERSION)" ] && [ ! -x $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin/gungraun-runner ]; then \
 		cargo install gungraun-runner --quiet --locked --version $(GUNGRAUN_VERSION) --root $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION); \
 	fi
-	PATH="$$($(PYTHON) tests/real/proxies.py):$$PATH" cargo bench --locked --features counts --bench compare -- $(RESULTS) $(BENCH)
-	cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(RESULTS) $(BENCH)
-	cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))
+	cargo bench --locked --features counts --no-run
+	PATH="$$($(PYTHON) tests/real/proxies.py):$$PATH" benches/loopback.py cargo bench --locked --features counts --bench compare -- $(RESULTS) $(BENCH)
+	benches/loopback.py cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(RESULTS) $(BENCH)
+	benches/loopback.py cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))
 	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked --features counts --bench counts
 
 guided: ## A release built by what it was seen to do (profile-guided: two builds, some twenty minutes); the last line says where it is

@@ -62,13 +62,17 @@ pub(crate) fn describe(peers: &[Peer]) -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    // Pacing, as of bbr, costs a proxy on a loopback as much as its own work (`benches/loopback.py`).
+    let control =
+        fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let mut lines = vec![
         format!(
-            "- {} × {}, Linux {}",
+            "- {} × {}, Linux {}, TCP {}",
             cores(),
             model.trim_matches([' ', ':', '\t']),
-            kernel.trim()
+            kernel.trim(),
+            control.trim()
         ),
         format!("- load before the run: {}", load.split(' ').next().unwrap_or_default()),
     ];

@@ -57,6 +57,25 @@ impl Chunks {
         }
     }
 
+    /// So many bytes of data come next, if nothing stands before them.
+    pub(crate) fn ahead(&self) -> u64 {
+        if let At::Data(left) = self.0 { left } else { 0 }
+    }
+
+    /// So many of them were taken, unseen.
+    pub(crate) fn passed(&mut self, count: u64) {
+        if let At::Data(left) = self.0 {
+            let left = left.saturating_sub(count);
+            self.0 = if left == 0 { At::DataEnd } else { At::Data(left) };
+        }
+    }
+
+    /// Whether something that is no data has yet to come.
+    pub(crate) fn wants_more(&mut self, came: &mut BytesMut) -> Result<bool, NoChunk> {
+        self.pass(came)?;
+        Ok(!matches!(self.0, At::Data(_) | At::Over))
+    }
+
     /// Whether the end has come. What is no chunk shows when the next piece is asked for.
     pub(crate) fn is_over(&mut self, came: &mut BytesMut) -> bool {
         self.pass(came).is_ok() && matches!(self.0, At::Over)

@@ -25,7 +25,7 @@ use crate::{
     metrics::{
         Answered, Direction, Encoding, GroupMetrics, Metrics, Open, Operation, Step, Unavailable,
     },
-    proxy::{deadlines::Stage, spans::Spans},
+    proxy::{deadlines::Stage, handed::Handed, pipe::Pipe, spans::Spans},
     queries::story::CLIENT_LEFT,
     snapshot::Snapshot,
     telemetry::context::{RequestId, TraceContext},
@@ -74,6 +74,8 @@ pub(crate) struct Exchange {
     pub(crate) came_with_trace: bool,
     /// What a collector is told of it, if anything.
     pub(crate) spans: Spans,
+    /// Whether its client reads from the socket what is written to it, without TLS.
+    pub(crate) is_bare: bool,
     /// Whether it would read a refusal as JSON.
     pub(crate) wants_json: bool,
     /// Whom it was about, for its line in the log.
@@ -278,32 +280,79 @@ impl Exchange {
     /// Gives the answer a body that closes the account at its end.
     pub(crate) fn close_with(
         self: Arc<Self>,
-        answer: http::Response<Body>,
+        answer: http::Response<Handed>,
         stage: Arc<Stage>,
-    ) -> http::Response<Body> {
+    ) -> http::Response<Accounted> {
         self.account.answered(answer.status().as_u16());
         answer.map(|body| {
-            let accounted = Accounted { body, exchange: self, stage, bytes: 0 };
+            let accounted = Accounted { body, exchange: Some(self), stage, bytes: 0 };
             accounted.note_end();
-            Body::new(accounted)
+            accounted
         })
     }
 }
 
-/// A body that knows which exchange it ends.
-struct Accounted {
-    body: Body,
-    exchange: Arc<Exchange>,
+/// The body of an answer, which knows which exchange it ends.
+#[derive(Debug)]
+pub(crate) struct Accounted {
+    body: Handed,
+    /// None where what came was no request.
+    exchange: Option<Arc<Exchange>>,
     stage: Arc<Stage>,
     /// That went through here.
     bytes: u64,
 }
 
 impl Accounted {
+    /// That of an answer to what is nobody's exchange.
+    pub(crate) fn alone(body: Body, stage: Arc<Stage>) -> Self {
+        Self { body: Handed::Other(body), exchange: None, stage, bytes: 0 }
+    }
+
+    /// Whether what comes next may go through a pipe.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.body.may_pass()
+    }
+
+    /// Puts what comes next into an empty pipe; what is in it counts even if the answer breaks behind it.
+    pub(crate) fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<Result<(), axum::Error>> {
+        let Poll::Ready(outcome) = self.body.poll_pass(cx, pipe) else {
+            self.stage.waits();
+            return Poll::Pending;
+        };
+        self.gave(pipe.holds());
+        if outcome.is_err() {
+            self.broke();
+        }
+        Poll::Ready(outcome)
+    }
+
+    fn gave(&mut self, bytes: usize) {
+        self.stage.gave();
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
+        self.note_end();
+    }
+
+    /// A broken answer counts with the status that its head had: that is what the client saw.
+    fn broke(&self) {
+        self.stage.broken();
+        self.ended();
+    }
+
     /// hyper does not ask a body again that says it has ended.
     fn note_end(&self) {
         if self.body.is_end_stream() {
-            self.exchange.account.ended.store(true, Ordering::Relaxed);
+            self.ended();
+        }
+    }
+
+    fn ended(&self) {
+        if let Some(exchange) = &self.exchange {
+            exchange.account.ended.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -325,18 +374,9 @@ impl http_body::Body for Accounted {
             frame = None;
         }
         match &frame {
-            Some(Ok(frame)) => {
-                self.stage.gave();
-                let bytes = frame.data_ref().map_or(0, Bytes::len);
-                self.bytes = self.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-                self.note_end();
-            }
-            // A broken answer counts with the status that its head had: that is what the client saw.
-            Some(Err(_)) => {
-                self.stage.broken();
-                self.exchange.account.ended.store(true, Ordering::Relaxed);
-            }
-            None => self.exchange.account.ended.store(true, Ordering::Relaxed),
+            Some(Ok(frame)) => self.gave(frame.data_ref().map_or(0, Bytes::len)),
+            Some(Err(_)) => self.broke(),
+            None => self.ended(),
         }
         Poll::Ready(frame)
     }
@@ -352,7 +392,9 @@ impl http_body::Body for Accounted {
 
 impl Drop for Accounted {
     fn drop(&mut self) {
-        self.exchange.account.bytes_out.store(self.bytes, Ordering::Relaxed);
+        if let Some(exchange) = &self.exchange {
+            exchange.account.bytes_out.store(self.bytes, Ordering::Relaxed);
+        }
         self.stage.idle();
     }
 }

@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{body::Body, response::Response};
+use axum::body::Body;
 use bytes::Bytes;
 use http::{
     HeaderMap, Method, Request, StatusCode, header::CONTENT_ENCODING, header::CONTENT_LENGTH,
@@ -24,6 +24,7 @@ use crate::{
         core::Core,
         exchange::{Exchange, line},
         forward::{self, Page, Plan},
+        handed::{Answer, Handed, other},
         headers::clean_request,
         owner::{self, Owner},
         page::{Counts, Lens, PageBody},
@@ -85,13 +86,13 @@ pub(crate) async fn statement(
     core: Arc<Core>,
     exchange: Arc<Exchange>,
     request: Request<Body>,
-) -> Response {
+) -> Answer {
     let path = request.uri().path();
     let kind = match path.strip_prefix("/v1/statement/") {
         Some(rest) if rest.starts_with("queued/") || rest.starts_with("scheduled/") => Kind::Queued,
         Some(rest) if rest.starts_with("executing/partialCancel/") => Kind::PartialCancel,
         Some(rest) if rest.starts_with("executing/") => Kind::Executing,
-        _ => return answers::no_such_path(),
+        _ => return other(answers::no_such_path()),
     };
     exchange.account.operation(match (request.method(), kind) {
         (&Method::DELETE, _) => Operation::StatementCancel,
@@ -100,11 +101,11 @@ pub(crate) async fn statement(
         _ => Operation::StatementExecuting,
     });
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
-        return answers::wrong_method();
+        return other(answers::wrong_method());
     }
     let request = match waits(&core, &exchange).filter(|_| kind == Kind::Queued) {
         Some(id) => match Box::pin(waiting::poll::statement(&core, &exchange, id, request)).await {
-            waiting::poll::Found::Answer(answer) => return answer,
+            waiting::poll::Found::Answer(answer) => return other(answer),
             waiting::poll::Found::Became(request) => request,
         },
         None => request,
@@ -123,12 +124,12 @@ pub(crate) async fn query(
     core: Arc<Core>,
     exchange: Arc<Exchange>,
     request: Request<Body>,
-) -> Response {
+) -> Answer {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     exchange.account.operation(if changes { Operation::QueryKill } else { Operation::QueryInfo });
     match waits(&core, &exchange) {
         Some(id) if !met::became(&core, &exchange, id).await => {
-            waiting::poll::query(&core, &exchange, id, request).await
+            other(waiting::poll::query(&core, &exchange, id, request).await)
         }
         _ => follow(core, exchange, request, Kind::Query).await,
     }
@@ -139,10 +140,10 @@ async fn follow(
     exchange: Arc<Exchange>,
     request: Request<Body>,
     kind: Kind,
-) -> Response {
+) -> Answer {
     let Some(asked) = exchange.asked else {
         core.shared.metrics.route_lookup(Lookup::Miss);
-        return answers::not_found();
+        return other(answers::not_found());
     };
     let id = core.shared.table.present_id(asked);
     let followed = match Followed::read(&core, &exchange, request, asked, id, kind).await {
@@ -177,7 +178,7 @@ async fn follow(
             }
             Owner::Nobody => {
                 core.shared.metrics.route_lookup(Lookup::Miss);
-                return answers::not_found();
+                return other(answers::not_found());
             }
             Owner::NotYetKnown => {}
         }
@@ -206,7 +207,7 @@ impl Followed {
         asked: QueryId,
         id: QueryId,
         kind: Kind,
-    ) -> Result<Self, Box<Response>> {
+    ) -> Result<Self, Box<Answer>> {
         let (mut parts, body) = request.into_parts();
         clean_request(&mut parts.headers);
         let path = parts.uri.path_and_query();
@@ -214,14 +215,14 @@ impl Followed {
             .and_then(|path| {
                 if asked == id { Some(path.clone()) } else { renamed(core, path, asked, id, kind) }
             })
-            .ok_or_else(|| Box::new(answers::not_found()))?;
+            .ok_or_else(|| Box::new(other(answers::not_found())))?;
         let body = if parts.method == Method::GET || parts.method == Method::HEAD {
             Bytes::new()
         } else {
             let whole = timeout(PATIENCE, Whole::of(Limited::new(body, LONGEST_BODY))).await;
             let Ok(Ok(whole)) = whole else {
                 let words = "the request's body is too long or incomplete";
-                return Err(Box::new(answers::text(StatusCode::BAD_REQUEST, words)));
+                return Err(Box::new(other(answers::text(StatusCode::BAD_REQUEST, words))));
             };
             whole
         };
@@ -283,7 +284,7 @@ async fn ask(
     backend: &Arc<Backend>,
     query: Option<Arc<Query>>,
     followed: &Followed,
-) -> Response {
+) -> Answer {
     account_for(core, exchange, backend, query.as_deref());
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -299,10 +300,10 @@ async fn ask(
             && let Some(answer) =
                 Box::pin(resend::before_first_poll(core, exchange, backend, query)).await
         {
-            return answer;
+            return other(answer);
         }
         if !followed.may_repeat(&failure) || Instant::now() + PAUSE >= deadline {
-            return forward::failed(core, exchange, &backend.group, &failure);
+            return other(forward::failed(core, exchange, &backend.group, &failure));
         }
         backend.live.metrics.retried(Retry::Connect);
         sleep(PAUSE).await;
@@ -388,7 +389,7 @@ async fn deliver(
     followed: &Followed,
     plan: Plan,
     answer: http::Response<AnswerBody>,
-) -> Response {
+) -> Answer {
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts, plan.patch.as_deref());
     core.shared.challenges(exchange, backend, &mut parts.headers);
@@ -398,7 +399,7 @@ async fn deliver(
     }
     let is_page = matches!(followed.kind, Kind::Queued | Kind::Executing);
     if !is_page || followed.method != Method::GET || parts.status != StatusCode::OK {
-        return Response::from_parts(parts, Body::new(body));
+        return http::Response::from_parts(parts, Handed::Other(Body::new(body)));
     }
     let begun = [X_TRINO_STARTED_TRANSACTION_ID, X_PRESTO_STARTED_TRANSACTION_ID];
     let begun = begun.iter().find_map(|name| parts.headers.get(name));
@@ -428,7 +429,7 @@ async fn deliver(
             let look = resend::look(core, exchange, backend, query, &parts.headers, body);
             match Box::pin(look).await {
                 resend::Seen::Page(held, body) => (held, body),
-                resend::Seen::Instead(answer) => return answer,
+                resend::Seen::Instead(answer) => return other(answer),
                 resend::Seen::Broken => return failed_page(core, exchange, backend),
             }
         }
@@ -443,8 +444,9 @@ async fn deliver(
         Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), Arc::clone(backend), subject);
     let watch = watch.encoded(&parts.headers);
     let counts = Counts::of(exchange, &core.shared.chronicle, &parts.headers);
-    let page = PageBody::new(body, lens, watch, held, counts).gathered().await;
-    Response::from_parts(parts, Body::new(page))
+    let page = PageBody::new(body, lens, watch, held, counts).passing(exchange.is_bare);
+    let page = page.gathered().await;
+    http::Response::from_parts(parts, Handed::Page(Box::new(page)))
 }
 
 /// Rule L3: what an answer's status says of the query's end.
@@ -469,13 +471,13 @@ fn note(query: &Query, followed: &Followed, status: StatusCode) {
     }
 }
 
-fn nobody_to_ask(exchange: &Exchange) -> Response {
+fn nobody_to_ask(exchange: &Exchange) -> Answer {
     let why = "the coordinator of this query cannot be told yet";
-    unavailable::answer(exchange, "query", Unavailable::NoBackend, why)
+    other(unavailable::answer(exchange, "query", Unavailable::NoBackend, why))
 }
 
-fn failed_page(core: &Core, exchange: &Exchange, backend: &Backend) -> Response {
+fn failed_page(core: &Core, exchange: &Exchange, backend: &Backend) -> Answer {
     core.shared.metrics.error(ErrorKind::UpstreamBody, exchange.account.label());
     let why = "the coordinator of this query broke off in the middle of an answer";
-    unavailable::answer(exchange, backend.group.as_str(), Unavailable::NoBackend, why)
+    other(unavailable::answer(exchange, backend.group.as_str(), Unavailable::NoBackend, why))
 }

@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use crate::{
     proxy::{
         exchange::Exchange,
+        pipe::Pipe,
         upstream::{AnswerBody, Broken},
         watch::Watch,
     },
@@ -83,6 +84,14 @@ impl Lens {
         }
     }
 
+    /// Whether all that follows passes untouched, and nobody looks at it.
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Read(reader) => reader.done(),
+            Self::Patch(patcher) => patcher.done(),
+        }
+    }
+
     fn past_next_uri(&self) -> bool {
         match self {
             Self::Read(reader) => reader.past_next_uri(),
@@ -141,6 +150,8 @@ pub(crate) struct PageBody {
     went: u64,
     rewriting: Duration,
     broken: Option<Broken>,
+    /// Whether its client's socket takes what a pipe holds.
+    is_bare: bool,
 }
 
 impl PageBody {
@@ -166,6 +177,7 @@ impl PageBody {
             went: 0,
             rewriting: Duration::ZERO,
             broken: None,
+            is_bare: false,
         };
         for chunk in held {
             body.take(chunk);
@@ -174,6 +186,43 @@ impl PageBody {
             body.end();
         }
         body
+    }
+
+    /// The same for a client without TLS: what need not be looked at may go to it through a pipe.
+    pub(crate) fn passing(mut self, is_bare: bool) -> Self {
+        self.is_bare = is_bare;
+        self
+    }
+
+    /// Whether what comes next may go through a pipe.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.ready.is_empty() && self.broken.is_none() && self.rest_may_pass()
+    }
+
+    /// The same, behind what is ready.
+    fn rest_may_pass(&self) -> bool {
+        !self.over && self.inner.may_pass()
+    }
+
+    /// Puts what comes next into an empty pipe; what is in it counts even if the page breaks behind it.
+    pub(crate) fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<Result<(), Broken>> {
+        let outcome = ready!(self.inner.poll_pass(cx, pipe));
+        self.came += pipe.holds() as u64;
+        self.went += pipe.holds() as u64;
+        match outcome {
+            Ok(()) if self.inner.is_end_stream() => self.end(),
+            Ok(()) => {}
+            Err(error) => {
+                self.over = true;
+                self.watch.broken(self.lens.past_next_uri(), &error);
+                return Poll::Ready(Err(error));
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Takes what came together with the answer's head, so that a small page leaves in one write. It waits for
@@ -192,6 +241,9 @@ impl PageBody {
     /// bring more, and no time.
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.over && !self.leaving && self.held < ENOUGH {
+            if self.held > 0 && self.rest_may_pass() {
+                break;
+            }
             if self.poll_inner(cx).is_ready() {
                 continue;
             }
@@ -240,6 +292,9 @@ impl PageBody {
         // A page that passes untouched costs no look at the clock.
         let began = self.lens.changes_length().then(Instant::now);
         self.lens.pass(chunk, &mut self.ready);
+        if self.is_bare && self.counts.is_none() && self.lens.is_done() {
+            self.inner.want_pipe();
+        }
         self.rewriting += began.map_or(Duration::ZERO, |began| began.elapsed());
         self.count();
         self.watch.read(self.lens.head());

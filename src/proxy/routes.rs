@@ -27,7 +27,9 @@ use crate::{
         connection::Client,
         core::Core,
         exchange::{Account, Exchange, learned::Learned},
-        followed, oauth2, one_way,
+        followed,
+        handed::{self, Answer},
+        oauth2, one_way,
         spans::{self, Opened},
         spooled, statement, ui, unavailable, waiting,
     },
@@ -49,7 +51,7 @@ pub(crate) async fn answer(
     mut routes: Router,
     exchange: Arc<Exchange>,
     mut request: Request<Body>,
-) -> Response {
+) -> Answer {
     if request.uri().path().starts_with(FOLLOWED) {
         let followed = followed::statement(Arc::clone(core), exchange, request);
         return unless_it_panics(core, Box::pin(followed)).await;
@@ -57,7 +59,7 @@ pub(crate) async fn answer(
     request.extensions_mut().insert(exchange);
     let answered = async move {
         match routes.call(request).await {
-            Ok(answer) => answer,
+            Ok(answer) => handed::other(answer),
             Err(never) => match never {},
         }
     };
@@ -67,15 +69,16 @@ pub(crate) async fn answer(
 /// A panic is a bug, but not the end of the other requests.
 async fn unless_it_panics(
     core: &Core,
-    mut answer: Pin<Box<impl Future<Output = Response>>>,
-) -> Response {
+    mut answer: Pin<Box<impl Future<Output = Answer>>>,
+) -> Answer {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(cx))) {
         Ok(poll) => poll,
         Err(_) => {
             core.shared.metrics.error(ErrorKind::Internal, Operation::Other);
             tracing::error!(event = "panic", "a request panicked");
             let words = "the gateway failed at this request";
-            Poll::Ready(answers::text(StatusCode::INTERNAL_SERVER_ERROR, words))
+            let answer = answers::text(StatusCode::INTERNAL_SERVER_ERROR, words);
+            Poll::Ready(handed::other(answer))
         }
     })
     .await
@@ -124,7 +127,7 @@ async fn followed_query(
     (State(core), Extension(exchange)): Context,
     request: Request<Body>,
 ) -> Response {
-    followed::query(core, exchange, request).await
+    followed::query(core, exchange, request).await.map(Body::new)
 }
 
 async fn coordinator_wide(
@@ -236,6 +239,7 @@ pub(crate) fn open(
         adds_trace,
         came_with_trace,
         spans,
+        is_bare: !client.tls,
         wants_json: unavailable::wants_json(headers),
         learned: Learned::default(),
         account: Account::open(Arc::clone(&core.shared.metrics), request.method()),

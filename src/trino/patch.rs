@@ -123,7 +123,7 @@ impl Patcher {
     }
 
     /// Whether all that follows passes unseen.
-    fn done(&self) -> bool {
+    pub fn done(&self) -> bool {
         let head_over = self.scanner.done() && self.info_uri_seen;
         head_over && !self.in_uri && (self.patch.scope == Scope::Head || self.data_over)
     }

@@ -4,12 +4,15 @@
 
 use std::time::Duration;
 
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
 use sluice::simulator::Simulator;
 
 use crate::harness::{
+    canned::{self, Asked, Canned, ID},
     chaos::Chaos,
     gateway::{Gateway, groups},
-    raw::Raw,
+    raw::{Raw, post},
     trino, wait,
 };
 
@@ -118,4 +121,70 @@ async fn a_client_that_takes_nothing_is_cut_off_after_the_write_timeout() {
     wait::until_async("it is cut off", async || gateway.metric(series).await == 1.0).await;
     drop(raw);
     end(gateway, &next).await;
+}
+
+/// A page of 3 MiB and its `nextUri`, which names it again.
+fn large_page(asked: &Asked) -> String {
+    let base = asked.base();
+    let rows = vec![r#"["abcdefghijklmnopqrstuvwxyz"]"#; 100_000].join(",");
+    format!(
+        r#"{{"id":"{ID}","infoUri":"{base}/ui/query.html?{ID}","nextUri":"{base}{AGAIN}","columns":[],"data":[{rows}],"stats":{{"state":"RUNNING"}},"warnings":[]}}"#
+    )
+}
+
+const AGAIN: &str = "/v1/statement/executing/20260101_000000_00001_canne/x/1";
+
+/// In chunks of all sizes, or of a stated length.
+fn told(asked: &Asked) -> Response {
+    if asked.method == http::Method::POST {
+        return canned::first(asked, AGAIN);
+    }
+    let text = Bytes::from(large_page(asked));
+    if asked.headers.contains_key("x-trino-stated") {
+        return canned::page(text);
+    }
+    let sizes = [20_000, 32_768, 32_768, 1, 300, 4_095, 16_384, 65_536, 1_048_576].into_iter();
+    let pieces = sizes.cycle().scan(text, |left, size| {
+        let piece = left.split_to(size.min(left.len()));
+        (!piece.is_empty()).then_some(Ok::<_, std::convert::Infallible>(piece))
+    });
+    canned::page(Body::from_stream(tokio_stream::iter(pieces)))
+}
+
+#[tokio::test]
+async fn a_large_page_comes_whole_again_and_again_however_it_is_framed_and_is_counted() {
+    let coordinator = Canned::start(told).await;
+    let gateway = Gateway::with_backends(&[coordinator.url()]).await;
+    Raw::ask(gateway.addresses.data, post("", "SELECT 1")).await;
+    let mut raw = Raw::to(gateway.addresses.data).await;
+    let (mut bytes, mut pages) = (0, 0);
+    for stated in ["", "x-trino-stated: 1\r\n"] {
+        // The line to the coordinator learns that its pages are large.
+        for round in 0..4 {
+            raw.send(format!("GET {AGAIN} HTTP/1.1\r\nhost: gw\r\n{stated}\r\n")).await;
+            let page = raw.answer().await;
+            let expected = large_page(coordinator.asked().last().unwrap());
+            assert!(page.is_whole && page.body == expected.as_bytes(), "{stated}{round}");
+            (bytes, pages) = (bytes + page.body.len(), pages + 1);
+        }
+        let get = format!("GET {AGAIN} HTTP/1.0\r\nhost: gw\r\n{stated}\r\n");
+        let page = Raw::ask(gateway.addresses.data, get).await;
+        let expected = large_page(coordinator.asked().last().unwrap());
+        assert!(page.is_whole && page.body == expected.as_bytes(), "HTTP/1.0 {stated}");
+        (bytes, pages) = (bytes + page.body.len(), pages + 1);
+    }
+    let answered = "gateway_http_requests_total{method=\"GET\",operation=\"statement_executing\",status_code=\"200\"}";
+    wait::until_async("all are counted", async || {
+        gateway.metric(answered).await == f64::from(pages)
+    })
+    .await;
+    for direction in ["in", "out"] {
+        let series = format!(
+            "gateway_result_bytes_total{{direction=\"{direction}\",encoding=\"json\",routing_group=\"adhoc\"}}"
+        );
+        let counted = gateway.metric(&series).await;
+        let first = 1_000.0;
+        assert!((bytes as f64..bytes as f64 + first).contains(&counted), "{counted} of {bytes}");
+    }
+    gateway.stop().await;
 }

@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Service;
 use crate::{
-    proxy::{answers, core::Core, deadlines::Stage, routes},
+    proxy::{answers, core::Core, deadlines::Stage, exchange::Accounted, handed::Answer, routes},
     telemetry::context::{X_REQUEST_ID, X_TRACE_ID},
 };
 
@@ -52,7 +52,7 @@ pub(super) async fn answer(
     service: Service,
     stage: Arc<Stage>,
     mut request: Request<Body>,
-) -> Response<Body> {
+) -> Response<Accounted> {
     let Service { core, routes, client } = service;
     stage.busy();
     if request.method() == Method::POST {
@@ -60,15 +60,14 @@ pub(super) async fn answer(
     }
     let is_scrape = request.method() == Method::GET && request.uri().path() == "/metrics";
     if is_scrape && let Some(answer) = page_of_metrics(&core, request.headers().clone()).await {
-        stage.idle();
-        return answer;
+        return answer.map(|body| Accounted::alone(body, stage));
     }
     let (is_h1, is_head) = (request.version() < Version::HTTP_2, request.method() == Method::HEAD);
     let exchange = match routes::open(&core, client, &mut request) {
         Ok(exchange) => Arc::new(exchange),
         Err(why) => {
-            stage.idle();
-            return answers::text(StatusCode::BAD_REQUEST, &why);
+            let refusal = answers::text(StatusCode::BAD_REQUEST, &why);
+            return refusal.map(|body| Accounted::alone(body, stage));
         }
     };
     let mut answer = routes::answer(&core, routes, Arc::clone(&exchange), request).await;
@@ -90,7 +89,7 @@ pub(super) async fn answer(
 
 /// What HEAD gets of an answer that GET would get: HTTP/2 would send the body, and HTTP/1.1 would never ask for its
 /// end.
-fn without_body(answer: &mut Response<Body>) {
+fn without_body(answer: &mut Answer) {
     if answer.body().is_end_stream() {
         return;
     }

@@ -22,7 +22,6 @@ use std::{
     time::Duration,
 };
 
-use axum::body::Body;
 use bytes::{Buf as _, BytesMut};
 use http::{Method, Response, StatusCode};
 use http_body::Body as _;
@@ -37,6 +36,8 @@ use crate::proxy::{
     answers,
     core::Stops,
     deadlines::{Guarded, Limits, Reset, Stage},
+    exchange::Accounted,
+    pipe::Piped,
     turn,
 };
 
@@ -61,7 +62,7 @@ pub(super) async fn serve<S>(
     stops: Stops,
 ) -> io::Result<()>
 where
-    S: AsyncRead + AsyncWrite + Reset + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Piped + Reset + Unpin + Send + 'static,
 {
     let stage = Arc::new(Stage::default());
     let socket = Guarded::new(socket, limits, Arc::clone(&stage));
@@ -112,7 +113,7 @@ enum Listened {
     Left,
 }
 
-impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
+impl<S: AsyncRead + AsyncWrite + Piped + Reset + Unpin> Talk<S> {
     /// Answers requests until the client or the gateway leaves.
     async fn go_on(
         &mut self,
@@ -188,11 +189,11 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
     }
 
     /// The answer, as soon as it is there; `None` when the client has left.
-    async fn answered<A: Future<Output = Response<Body>>>(
+    async fn answered<A: Future<Output = Response<Accounted>>>(
         &mut self,
         mut answering: Pin<&mut A>,
         incoming: &mut Option<Incoming>,
-    ) -> Option<Response<Body>> {
+    ) -> Option<Response<Accounted>> {
         poll_fn(|cx| {
             loop {
                 if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
@@ -210,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
     /// Writes an answer; whether another request may follow.
     async fn tell(
         &mut self,
-        answer: Response<Body>,
+        answer: Response<Accounted>,
         asker: Asker,
         mut incoming: Option<Incoming>,
     ) -> io::Result<bool> {
@@ -313,6 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Reset + Unpin> Talk<S> {
         let reason = status.canonical_reason().unwrap_or_default();
         let answer = answers::text(status, &format!("HTTP {} {reason}", status.as_str()));
         let asker = Asker { is_head: false, is_old: false, stays: false };
+        let answer = answer.map(|body| Accounted::alone(body, Arc::clone(&self.stage)));
         self.tell(answer, asker, None).await?;
         self.farewell().await
     }

@@ -14,6 +14,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Alarm, BROKEN, HEAD, IDLE, Limits, Reset, Stage};
+use crate::proxy::pipe::{Pipe, Piped};
 
 /// A connection that ends itself when its client is too slow to ask, and with a reset when its answer broke off: to a
 /// client of HTTP/1.0 the end of the connection is the end of the page.
@@ -81,6 +82,25 @@ impl<S: AsyncRead + Reset + Unpin> AsyncRead for Guarded<S> {
             }
             failed @ Poll::Ready(Err(_)) => failed,
         }
+    }
+}
+
+impl<S: Piped + Reset + Unpin> Piped for Guarded<S> {
+    fn poll_begin(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        words: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().socket).poll_begin(cx, words)
+    }
+
+    fn poll_pass(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        more: bool,
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().socket).poll_pass(cx, pipe, more)
     }
 }
 

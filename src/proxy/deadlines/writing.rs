@@ -12,6 +12,7 @@ use std::{
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Alarm, Reset};
+use crate::proxy::pipe::{Pipe, Piped};
 
 /// A socket into which writing fails when its client has taken nothing for a while.
 #[derive(Debug)]
@@ -57,6 +58,29 @@ impl<S: AsyncRead + Unpin> AsyncRead for Pushed<S> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().socket).poll_read(cx, buffer)
+    }
+}
+
+impl<S: Piped + Unpin> Piped for Pushed<S> {
+    fn poll_begin(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        words: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.socket).poll_begin(cx, words);
+        this.written(cx, outcome)
+    }
+
+    fn poll_pass(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        more: bool,
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.socket).poll_pass(cx, pipe, more);
+        this.written(cx, outcome)
     }
 }
 

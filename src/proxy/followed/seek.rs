@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use axum::response::Response;
 use bytes::Bytes;
 use http::{Method, StatusCode, uri::PathAndQuery};
 
@@ -13,7 +12,13 @@ use super::{Followed, account_for, ask, attempt, deliver};
 use crate::{
     backends::passive,
     proxy::{
-        answers, core::Core, exchange::Exchange, forward::Plan, owner::Owner, search,
+        answers,
+        core::Core,
+        exchange::Exchange,
+        forward::Plan,
+        handed::{Answer, other},
+        owner::Owner,
+        search,
         upstream::AnswerBody,
     },
     snapshot::Backend,
@@ -26,7 +31,7 @@ pub(super) async fn among(
     exchange: &Arc<Exchange>,
     backends: Vec<Arc<Backend>>,
     followed: &Followed,
-) -> Option<Response> {
+) -> Option<Answer> {
     let _alone = core.shared.search.alone(followed.id.suffix()).await;
     if let Owner::Known(backend, query) = followed.owner(core) {
         return Some(ask(core, exchange, &backend, query, followed).await);
@@ -52,7 +57,7 @@ pub(super) async fn among(
         }
         return Some(found(core, exchange, &backend, followed, &question, answer).await);
     }
-    (!unheard).then(answers::not_found)
+    (!unheard).then(|| other(answers::not_found()))
 }
 
 /// The owner's answer to the question, or to the request itself where the question was another one.
@@ -63,7 +68,7 @@ async fn found(
     followed: &Followed,
     question: &Followed,
     (plan, answer): (Plan, http::Response<AnswerBody>),
-) -> Response {
+) -> Answer {
     if answer.status().is_success() {
         passive::learned(backend, followed.id.suffix());
     }

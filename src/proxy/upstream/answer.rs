@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use thiserror::Error;
 
 use super::line::{self, LineBody};
+use crate::proxy::pipe::Pipe;
 
 /// A body that streams from a coordinator.
 #[derive(Debug)]
@@ -30,6 +31,32 @@ pub(crate) enum Broken {
     /// On a connection of hyper's.
     #[error(transparent)]
     Hyper(#[from] hyper::Error),
+}
+
+impl AnswerBody {
+    /// Nobody will look at what has yet to come, and it goes where a pipe can be emptied.
+    pub(crate) fn want_pipe(&mut self) {
+        if let Self::Line(body) = self {
+            body.want_pipe();
+        }
+    }
+
+    /// Whether what comes next may go through a pipe, and is worth one.
+    pub(crate) fn may_pass(&self) -> bool {
+        matches!(self, Self::Line(body) if body.may_pass())
+    }
+
+    /// Puts what comes next into an empty pipe; what is in it counts even if the answer breaks behind it.
+    pub(crate) fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<Result<(), Broken>> {
+        match self {
+            Self::Line(body) => body.poll_pass(cx, pipe).map_err(Into::into),
+            Self::Hyper(_) => Poll::Ready(Ok(())),
+        }
+    }
 }
 
 impl Body for AnswerBody {

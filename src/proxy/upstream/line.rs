@@ -25,7 +25,7 @@ use std::{
 use bytes::{Buf, Bytes, BytesMut};
 use http::Method;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 
 pub(super) use self::{
     asked::asked,
@@ -43,8 +43,14 @@ const SMALL_READ: usize = 8 * 1024;
 /// reader of a large page holds some of them.
 pub(super) const LARGE_READ: usize = 128 * 1024;
 
+/// An answer for which a pipe is worth its system calls: one of 64 KiB is cheaper read at once.
+const LARGE_ANSWER: usize = 256 * 1024;
+
 /// What is not worth a system call of its own.
 const LEAST_READ: usize = 1024;
+
+/// What stands between the data of two chunks of Jetty's, of 4 to 64 KiB: an end of line, four digits, another.
+const FEW: usize = 8;
 
 /// More than any Trino sends: Jetty's default is 8 KiB for all response headers, and settings raise it.
 const LONGEST_HEAD: usize = 128 * 1024;
@@ -86,13 +92,28 @@ pub(super) struct Line {
     read: usize,
     /// The most that one read brought since the last answer.
     most: usize,
+    /// Nobody looks at the rest of this answer, and it may go through a pipe.
+    wants_pipe: bool,
+    /// So much of this answer has come, read or not.
+    total: usize,
+    /// Whether the last answer was large and wanted one.
+    was_large: bool,
     peer: Option<SocketAddr>,
 }
 
 impl Line {
     pub(super) fn new(wire: Wire) -> Self {
         let peer = wire.peer();
-        Self { wire, came: BytesMut::new(), read: SMALL_READ, most: 0, peer }
+        Self {
+            wire,
+            came: BytesMut::new(),
+            read: SMALL_READ,
+            most: 0,
+            wants_pipe: false,
+            total: 0,
+            was_large: false,
+            peer,
+        }
     }
 
     /// Who is at its other end.
@@ -166,10 +187,20 @@ impl Line {
         // Keeps nothing between two polls.
         let count = ready!(pin!(self.wire.read_buf(&mut self.came)).poll(cx))?;
         self.most = self.most.max(count);
+        self.total += count;
         if count == room {
             self.read = (self.read * 2).min(LARGE_READ);
         }
         Poll::Ready(Ok(count))
+    }
+
+    /// Reads at most so many bytes, and nothing behind them; 0 is the end.
+    fn poll_few(&mut self, cx: &mut Context<'_>, most: usize) -> Poll<io::Result<usize>> {
+        let mut room = [0; FEW];
+        let mut room = ReadBuf::new(room.get_mut(..most).unwrap_or_default());
+        ready!(Pin::new(&mut self.wire).poll_read(cx, &mut room))?;
+        self.came.extend_from_slice(room.filled());
+        Poll::Ready(Ok(room.filled().len()))
     }
 
     fn make_room(&mut self) {
@@ -187,6 +218,12 @@ impl Line {
         self.read <= SMALL_READ
     }
 
+    /// Whether a pipe may be used, and is worth its system calls.
+    fn may_pass(&self) -> bool {
+        let is_large = self.was_large || self.total >= LARGE_ANSWER;
+        is_large && self.wants_pipe && self.came.is_empty() && self.wire.bare().is_some()
+    }
+
     /// Whether nothing of an answer has come.
     pub(super) fn is_silent(&self) -> bool {
         self.most == 0
@@ -202,9 +239,15 @@ impl Line {
         if !self.is_small() || self.came.capacity() > SMALL_READ {
             spent::give(mem::take(&mut self.came));
         }
-        if self.most < self.read / 2 {
+        self.was_large = self.wants_pipe && self.total >= LARGE_ANSWER;
+        if self.was_large {
+            // Of the next page only its head is read.
+            self.read = SMALL_READ;
+        } else if self.most < self.read / 2 {
             self.read = (self.read / 2).max(SMALL_READ);
         }
         self.most = 0;
+        self.total = 0;
+        self.wants_pipe = false;
     }
 }

@@ -32,6 +32,14 @@ impl Wire {
         }
     }
 
+    /// The socket, where bytes come as they are read.
+    pub(super) fn bare(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Plain(plain) => Some(plain),
+            Self::Tls(_) => None,
+        }
+    }
+
     /// Who is at its other end.
     pub(super) fn peer(&self) -> Option<SocketAddr> {
         self.socket().peer_addr().ok()

@@ -13,6 +13,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::AsyncWrite;
 
 use super::told::Framing;
+use crate::proxy::pipe::{Pipe, Piped};
 
 /// Pieces of so little are copied to the words before them: that is cheaper than what a slice of its own costs.
 const SMALL: usize = 8 * 1024;
@@ -26,14 +27,20 @@ const MOST_SLICES: usize = 16;
 /// What is kept between two answers: the heads of all, and most pages, are smaller.
 const KEPT: usize = 4 * 1024;
 
-/// What was not written yet, in order: the queue, then the text.
+/// What was not written yet, in order: the queue, then the text, then what a pipe holds.
 #[derive(Debug, Default)]
 pub(super) struct Pen {
     queue: VecDeque<Bytes>,
     queued: usize,
     /// Words and small pieces.
     pub(super) text: BytesMut,
+    /// What comes after the text, and the words behind it.
+    pipe: Option<(Pipe, &'static [u8])>,
 }
+
+/// What ends a chunk, and what ends the last one and the body.
+const CHUNK_END: &[u8] = b"\r\n";
+const LAST_END: &[u8] = b"\r\n0\r\n\r\n";
 
 /// A body that is longer or shorter than its head has said.
 #[derive(Debug)]
@@ -62,8 +69,32 @@ impl Pen {
         Ok(())
     }
 
+    /// Puts down what a pipe holds of a body.
+    pub(super) fn pipe(&mut self, pipe: Pipe, framing: &mut Framing) -> Result<(), WrongLength> {
+        if pipe.holds() == 0 {
+            return Ok(());
+        }
+        let mut end = &b""[..];
+        match framing {
+            Framing::Bytes(left) => {
+                *left = left.checked_sub(pipe.holds() as u64).ok_or(WrongLength)?;
+            }
+            Framing::Chunks => {
+                let _ = write!(self.text, "{:X}\r\n", pipe.holds());
+                end = CHUNK_END;
+            }
+            Framing::Nothing | Framing::Rest => {}
+        }
+        self.pipe = Some((pipe, end));
+        Ok(())
+    }
+
     /// Puts down the end of a body.
     pub(super) fn end(&mut self, framing: Framing) -> Result<(), WrongLength> {
+        if let (Framing::Chunks, Some((_, end))) = (framing, &mut self.pipe) {
+            *end = LAST_END;
+            return Ok(());
+        }
         match framing {
             Framing::Bytes(left) if left > 0 => return Err(WrongLength),
             Framing::Chunks => self.text.extend_from_slice(b"0\r\n\r\n"),
@@ -90,20 +121,29 @@ impl Pen {
 
     /// Whether enough was put down to be written.
     pub(super) fn is_full(&self) -> bool {
-        self.queued + self.text.len() >= ENOUGH || self.queue.len() >= MOST_SLICES - 2
+        self.pipe.is_some()
+            || self.queued + self.text.len() >= ENOUGH
+            || self.queue.len() >= MOST_SLICES - 2
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.text.is_empty()
+        self.queue.is_empty() && self.text.is_empty() && self.pipe.is_none()
     }
 
-    /// Writes all of it.
+    /// Writes all of it, but for the end of a chunk that leaves with what follows.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
-        mut socket: Pin<&mut impl AsyncWrite>,
+        mut socket: Pin<&mut (impl AsyncWrite + Piped)>,
     ) -> Poll<io::Result<()>> {
         while !self.is_empty() {
+            if self.queue.is_empty() && self.pipe.is_some() {
+                ready!(self.poll_pass(cx, socket.as_mut()))?;
+                if self.is_left_for_later() {
+                    return Poll::Ready(Ok(()));
+                }
+                continue;
+            }
             let written = if self.queue.is_empty() {
                 ready!(socket.as_mut().poll_write(cx, &self.text))?
             } else {
@@ -124,6 +164,33 @@ impl Pen {
             self.text = BytesMut::new();
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// One step of the text before a pipe, of what the pipe holds, or of the words behind it.
+    fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        socket: Pin<&mut impl Piped>,
+    ) -> Poll<io::Result<()>> {
+        let Some((pipe, end)) = &mut self.pipe else { return Poll::Ready(Ok(())) };
+        if pipe.holds() == 0 {
+            self.text.extend_from_slice(end);
+            self.pipe = None;
+            return Poll::Ready(Ok(()));
+        }
+        let written = if self.text.is_empty() {
+            ready!(socket.poll_pass(cx, pipe, *end == LAST_END))?
+        } else {
+            let begun = ready!(socket.poll_begin(cx, &self.text))?;
+            self.text.advance(begun);
+            begun
+        };
+        Poll::Ready(if written > 0 { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) })
+    }
+
+    /// Whether all that is left is the end of a chunk.
+    fn is_left_for_later(&self) -> bool {
+        self.pipe.is_none() && self.text.as_ref() == CHUNK_END
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -185,6 +252,25 @@ mod tests {
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
             Poll::Ready(Ok(()))
+        }
+    }
+
+    impl Piped for Narrow {
+        fn poll_begin(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            words: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.poll_write(cx, words)
+        }
+
+        fn poll_pass(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut Pipe,
+            _: bool,
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
         }
     }
 

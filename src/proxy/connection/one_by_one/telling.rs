@@ -6,7 +6,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use axum::body::Body;
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
 
@@ -14,10 +13,12 @@ use super::{
     pen::{Pen, WrongLength},
     told::Framing,
 };
+use crate::proxy::{exchange::Accounted, pipe::Pipe};
 
 /// An answer on its way.
 pub(super) struct Telling {
-    body: Body,
+    /// None once its end was put down.
+    body: Option<Accounted>,
     framing: Framing,
     /// Its end was put down.
     over: bool,
@@ -27,9 +28,10 @@ pub(super) struct Telling {
 
 impl Telling {
     /// Begins with the body behind a head.
-    pub(super) fn new(body: Body, framing: Framing, pen: &mut Pen) -> Self {
-        let mut telling = Self { body, framing, over: false, broken: None };
-        if framing == Framing::Nothing || telling.body.is_end_stream() {
+    pub(super) fn new(body: Accounted, framing: Framing, pen: &mut Pen) -> Self {
+        let is_over = framing == Framing::Nothing || body.is_end_stream();
+        let mut telling = Self { body: Some(body), framing, over: false, broken: None };
+        if is_over {
             telling.end(pen);
         }
         telling
@@ -37,8 +39,15 @@ impl Telling {
 
     /// Puts down what there is of the body. Ready: enough, or all of it.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>, pen: &mut Pen) -> Poll<()> {
-        while !self.over && self.broken.is_none() && !pen.is_full() {
-            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+        while self.broken.is_none() && !pen.is_full() {
+            let Some(body) = &mut self.body else { break };
+            if body.may_pass()
+                && let Some(pipe) = Pipe::take()
+            {
+                ready!(self.poll_pass(cx, pipe, pen));
+                continue;
+            }
+            match ready!(Pin::new(body).poll_frame(cx)) {
                 Some(Ok(frame)) => self.piece(frame, pen),
                 Some(Err(error)) => self.broken = Some(io::Error::other(error)),
                 None => self.end(pen),
@@ -55,19 +64,36 @@ impl Telling {
         }
     }
 
+    /// Puts down what comes next as a pipe that holds it.
+    fn poll_pass(&mut self, cx: &mut Context<'_>, mut pipe: Pipe, pen: &mut Pen) -> Poll<()> {
+        let Some(body) = &mut self.body else { return Poll::Ready(()) };
+        let outcome = ready!(body.poll_pass(cx, &mut pipe));
+        match (pen.pipe(pipe, &mut self.framing), outcome) {
+            (Err(wrong), _) => self.broken = Some(wrong.into()),
+            (_, Err(error)) => self.broken = Some(io::Error::other(error)),
+            _ if self.is_at_end() => self.end(pen),
+            _ => {}
+        }
+        Poll::Ready(())
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
     fn piece(&mut self, frame: Frame<Bytes>, pen: &mut Pen) {
         let Ok(piece) = frame.into_data() else { return };
         match pen.piece(piece, &mut self.framing) {
             Err(wrong) => self.broken = Some(wrong.into()),
             // So that the end leaves with what is before it.
-            Ok(()) if self.body.is_end_stream() => self.end(pen),
+            Ok(()) if self.is_at_end() => self.end(pen),
             Ok(()) => {}
         }
     }
 
     fn end(&mut self, pen: &mut Pen) {
         // What is counted at its end is counted before its client can know of it.
-        self.body = Body::empty();
+        self.body = None;
         match pen.end(self.framing) {
             Ok(()) => self.over = true,
             Err(wrong) => self.broken = Some(wrong.into()),

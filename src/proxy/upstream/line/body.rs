@@ -10,11 +10,17 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{
-    Broken, Line,
+    Broken, FEW, Line,
     head::{Answered, Length},
     idle::Home,
 };
-use crate::proxy::chunks::Next;
+use crate::proxy::{
+    chunks::Next,
+    pipe::{self, Pipe},
+};
+
+/// What is not worth the system calls of a pipe: they cost as much as copying so many bytes twice.
+const WORTH_A_PIPE: u64 = 16 * 1024;
 
 /// An answer's body. Dropped before its end it closes the line, which is how the coordinator learns that nobody reads on.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub(crate) struct LineBody {
     /// None once the body has come whole, or broken.
     line: Option<Line>,
     length: Length,
+    /// What comes next belongs to a chunk that goes through a pipe, or stands behind one.
+    passes: bool,
     /// Where the line goes; `None`: it closes.
     home: Option<Home>,
     peer: Option<SocketAddr>,
@@ -36,7 +44,7 @@ impl LineBody {
     ) -> (http::response::Parts, Self) {
         let Answered { parts, length, stays } = answered;
         let (peer, home) = (line.peer(), stays.then_some(home));
-        let mut body = Self { line: Some(line), length, home, peer };
+        let mut body = Self { line: Some(line), length, passes: false, home, peer };
         body.settle();
         (parts, body)
     }
@@ -61,6 +69,104 @@ impl LineBody {
                 Ok(Next::Piece(came.split_to(piece).freeze()))
             }
         }
+    }
+
+    /// Bytes of it that come next on the socket, none of them read.
+    fn ahead(&self) -> u64 {
+        match (&self.line, &self.length) {
+            (Some(line), length) if line.came.is_empty() => match length {
+                Length::Bytes(left) => *left,
+                Length::Chunks(chunks) => chunks.ahead(),
+                Length::Rest => u64::MAX,
+            },
+            _ => 0,
+        }
+    }
+
+    /// Nobody will look at what has yet to come, and it goes where a pipe can be emptied.
+    pub(crate) fn want_pipe(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.wants_pipe = true;
+        }
+    }
+
+    /// Whether what comes next may go through a pipe, and is worth one.
+    pub(crate) fn may_pass(&self) -> bool {
+        let is_free = self.line.as_ref().is_some_and(Line::may_pass);
+        is_free && (self.passes || self.ahead() >= WORTH_A_PIPE)
+    }
+
+    /// Puts what comes next into an empty pipe, until that holds enough, or something must be looked at.
+    pub(crate) fn poll_pass(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+    ) -> Poll<Result<(), Broken>> {
+        while pipe.holds() < pipe::ENOUGH && self.may_pass() {
+            match self.poll_stretch(cx, pipe) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending if pipe.holds() > 0 => break,
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(broken)) => {
+                    self.line = None;
+                    return Poll::Ready(Err(broken));
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// One stretch of data, and what stands between it and the next.
+    fn poll_stretch(&mut self, cx: &mut Context<'_>, pipe: &mut Pipe) -> Poll<Result<(), Broken>> {
+        if self.passes && self.ahead() == 0 {
+            return self.poll_between(cx);
+        }
+        let room = pipe::ENOUGH - pipe.holds();
+        let most = usize::try_from(self.ahead()).unwrap_or(usize::MAX).min(room);
+        let Some(socket) = self.line.as_ref().and_then(|line| line.wire.bare()) else {
+            return Poll::Ready(Ok(()));
+        };
+        let passed = ready!(pipe.poll_fill(cx, socket, most))?;
+        if passed == 0 {
+            let is_end = matches!(self.length, Length::Rest);
+            self.line = None;
+            return Poll::Ready(if is_end { Ok(()) } else { Err(Broken::Ended) });
+        }
+        self.passed(passed);
+        self.settle();
+        if self.ahead() > 0 { Poll::Ready(Ok(())) } else { self.poll_between(cx) }
+    }
+
+    fn passed(&mut self, count: usize) {
+        self.passes = true;
+        if let Some(line) = &mut self.line {
+            line.total += count;
+        }
+        match &mut self.length {
+            Length::Bytes(left) => *left -= count as u64,
+            Length::Chunks(chunks) => chunks.passed(count as u64),
+            Length::Rest => {}
+        }
+    }
+
+    /// Reads what stands between two chunks, and nothing of the second. Ready as well where that cannot be: then more has come
+    /// than was wanted, and is handed on as a piece.
+    fn poll_between(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Broken>> {
+        let mut few = FEW;
+        while matches!(self.length, Length::Chunks(_)) && self.ahead() == 0 {
+            let Some(line) = &mut self.line else { break };
+            let Length::Chunks(chunks) = &mut self.length else { break };
+            if !chunks.wants_more(&mut line.came)? {
+                break;
+            }
+            if ready!(line.poll_few(cx, few))? == 0 {
+                return Poll::Ready(Err(Broken::Ended));
+            }
+            few = 1;
+            self.settle();
+        }
+        self.passes = self.ahead() >= WORTH_A_PIPE;
+        Poll::Ready(Ok(()))
     }
 
     /// Sees whether the end has come, too, so that nobody must ask again.
@@ -138,3 +244,7 @@ impl Body for LineBody {
         }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+mod tests;
