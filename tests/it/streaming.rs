@@ -139,6 +139,9 @@ fn told(asked: &Asked) -> Response {
     if asked.method == http::Method::POST {
         return canned::first(asked, AGAIN);
     }
+    if asked.method == http::Method::DELETE {
+        return canned::status(204, "");
+    }
     let text = Bytes::from(large_page(asked));
     if asked.headers.contains_key("x-trino-stated") {
         return canned::page(text);
@@ -186,5 +189,5 @@ async fn a_large_page_comes_whole_again_and_again_however_it_is_framed_and_is_co
         let first = 1_000.0;
         assert!((bytes as f64..bytes as f64 + first).contains(&counted), "{counted} of {bytes}");
     }
-    gateway.stop().await;
+    end(gateway, AGAIN).await;
 }
