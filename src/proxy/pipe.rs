@@ -10,6 +10,7 @@ use std::{
     io,
     os::fd::OwnedFd,
     pin::Pin,
+    sync::atomic::{AtomicUsize, Ordering},
     task::{Context, Poll, ready},
 };
 
@@ -24,7 +25,14 @@ pub(crate) const ENOUGH: usize = 128 * 1024;
 const ROOM: usize = 256 * 1024;
 
 /// As many empty pipes as a data thread keeps: two descriptors each, and some 3 KiB of the kernel's memory.
-const MOST: usize = 16;
+const MOST_SPARE: usize = 16;
+
+/// As many as there may be: half of what the kernel lets one user have at that size (`pipe-user-pages-soft`), and 256 of the
+/// process's descriptors, which are connections' first. Clients that take their pages slowly hold them; what comes then is
+/// copied.
+const MOST: usize = 128;
+
+static OPEN: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
     static SPARE: RefCell<Vec<Ends>> = const { RefCell::new(Vec::new()) };
@@ -34,6 +42,27 @@ thread_local! {
 struct Ends {
     out: OwnedFd,
     into: OwnedFd,
+    #[expect(dead_code, reason = "a guard: it counts as long as the pipe is open")]
+    counted: Counted,
+}
+
+/// One of the pipes that there may be.
+#[derive(Debug)]
+struct Counted(&'static AtomicUsize);
+
+impl Counted {
+    /// One more of those, unless there are enough.
+    fn among(open: &'static AtomicUsize, most: usize) -> Option<Self> {
+        let is_one_more = open.fetch_add(1, Ordering::Relaxed) < most;
+        let counted = Self(open);
+        is_one_more.then_some(counted)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A pipe, and how many bytes are in it. Dropped empty, it is kept for the next page.
@@ -45,7 +74,7 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    /// An empty one; none where the kernel has none to give.
+    /// An empty one; none where there are enough, or the kernel has none to give.
     pub(crate) fn take() -> Option<Self> {
         let spare = SPARE.with_borrow_mut(Vec::pop);
         Some(Self { ends: Some(spare.or_else(kernel::pipe)?), holds: 0 })
@@ -105,7 +134,7 @@ impl Drop for Pipe {
     fn drop(&mut self) {
         let Some(ends) = self.ends.take().filter(|_| self.holds == 0) else { return };
         SPARE.with_borrow_mut(|spare| {
-            if spare.len() < MOST {
+            if spare.len() < MOST_SPARE {
                 spare.push(ends);
             }
         });
@@ -194,13 +223,14 @@ mod kernel {
     };
     use tokio::net::TcpStream;
 
-    use super::{Ends, ROOM};
+    use super::{Counted, Ends, MOST, OPEN, ROOM};
 
     pub(super) fn pipe() -> Option<Ends> {
+        let counted = Counted::among(&OPEN, MOST)?;
         let (out, into) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;
         // A user's pipes have a limit together; the usual size will do.
         let _ = fcntl_setpipe_size(&into, ROOM);
-        Some(Ends { out, into })
+        Some(Ends { out, into, counted })
     }
 
     pub(super) fn splice(from: &TcpStream, into: &OwnedFd, most: usize) -> io::Result<usize> {
@@ -297,6 +327,20 @@ mod tests {
         let again = Pipe::take().unwrap();
         assert_eq!(SPARE.with_borrow(Vec::len), 0);
         assert!(name(&again) >= first);
+    }
+
+    #[test]
+    fn there_are_no_more_than_may_be_and_one_that_is_closed_makes_room() {
+        static SOME: AtomicUsize = AtomicUsize::new(0);
+        let mut all: Vec<Counted> =
+            std::iter::from_fn(|| Counted::among(&SOME, 3)).take(10).collect();
+        assert_eq!(all.len(), 3);
+        assert!(Counted::among(&SOME, 3).is_none());
+        all.pop();
+        let again = Counted::among(&SOME, 3);
+        assert!(again.is_some() && Counted::among(&SOME, 3).is_none());
+        drop((all, again));
+        assert_eq!(SOME.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

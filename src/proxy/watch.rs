@@ -402,5 +402,6 @@ impl Shared {
 
 /// The path by which a `nextUri` will be asked for, without origin, prefix and marker.
 pub(crate) fn statement_path(uri: &str) -> &str {
-    uri.find("/v1/statement/").and_then(|start| uri.get(start..)).unwrap_or(uri)
+    let starts = memchr::memchr_iter(b'/', uri.as_bytes()).filter_map(|start| uri.get(start..));
+    starts.into_iter().find(|path| path.starts_with("/v1/statement/")).unwrap_or(uri)
 }

@@ -109,8 +109,8 @@ fn as_usual(text: &[u8]) -> Option<HeaderName> {
         12 => match text {
             b"X-Trino-User" => X_TRINO_USER,
             b"Content-Type" => CONTENT_TYPE,
-            b"X-Trino-Path" => HeaderName::from_static("x-trino-path"),
-            b"X-Trino-Role" => HeaderName::from_static("x-trino-role"),
+            b"X-Trino-Path" => const { HeaderName::from_static("x-trino-path") },
+            b"X-Trino-Role" => const { HeaderName::from_static("x-trino-role") },
             _ => return None,
         },
         13 => match text {
@@ -127,21 +127,21 @@ fn as_usual(text: &[u8]) -> Option<HeaderName> {
         15 => match text {
             b"X-Trino-Catalog" => X_TRINO_CATALOG,
             b"Accept-Encoding" => ACCEPT_ENCODING,
-            b"X-Trino-Session" => HeaderName::from_static("x-trino-session"),
+            b"X-Trino-Session" => const { HeaderName::from_static("x-trino-session") },
             _ => return None,
         },
         16 => match text {
-            b"X-Trino-Language" => HeaderName::from_static("x-trino-language"),
+            b"X-Trino-Language" => const { HeaderName::from_static("x-trino-language") },
             b"Content-Encoding" => CONTENT_ENCODING,
             _ => return None,
         },
         17 => match text {
-            b"X-Trino-Time-Zone" => HeaderName::from_static("x-trino-time-zone"),
+            b"X-Trino-Time-Zone" => const { HeaderName::from_static("x-trino-time-zone") },
             b"Transfer-Encoding" => TRANSFER_ENCODING,
             _ => return None,
         },
         19 => match text {
-            b"X-Trino-Client-Info" => HeaderName::from_static("x-trino-client-info"),
+            b"X-Trino-Client-Info" => const { HeaderName::from_static("x-trino-client-info") },
             b"X-Trino-Client-Tags" => X_TRINO_CLIENT_TAGS,
             _ => return None,
         },
@@ -152,7 +152,7 @@ fn as_usual(text: &[u8]) -> Option<HeaderName> {
         },
         27 => match text {
             b"X-Trino-Client-Capabilities" => {
-                HeaderName::from_static("x-trino-client-capabilities")
+                const { HeaderName::from_static("x-trino-client-capabilities") }
             }
             b"X-Trino-Query-Data-Encoding" => X_TRINO_QUERY_DATA_ENCODING,
             _ => return None,
