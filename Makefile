@@ -59,7 +59,7 @@ bench: ## Speed beside other proxies, and instruction counts (fetches HAProxy, n
 	@if [ -n "$(GUNGRAUN_VERSION)" ] && [ ! -x $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin/gungraun-runner ]; then \
 		cargo install gungraun-runner --quiet --locked --version $(GUNGRAUN_VERSION) --root $(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION); \
 	fi
-	cargo bench --locked --features counts --no-run
+	cargo bench --locked --features counts --bench compare --bench cold_start --bench counts --no-run
 	PATH="$$($(PYTHON) tests/real/proxies.py):$$PATH" benches/loopback.py cargo bench --locked --features counts --bench compare -- $(RESULTS) $(BENCH)
 	benches/loopback.py cargo bench --locked --features counts --bench compare -- --cost --only 1KB $(RESULTS) $(BENCH)
 	benches/loopback.py cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))

@@ -13,7 +13,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rustc = output(&env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned()), &["--version"]);
     println!("cargo:rustc-env=SLUICE_REVISION={revision}");
     println!("cargo:rustc-env=SLUICE_RUSTC={rustc}");
+    // The one changes with the branch, the other with each commit on it.
     println!("cargo:rerun-if-changed=.git/HEAD");
+    println!("cargo:rerun-if-changed=.git/logs/HEAD");
     external_scaler()
 }
 

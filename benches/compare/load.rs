@@ -16,8 +16,8 @@ pub(crate) struct Load {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    /// The page of so many bytes, again and again.
-    Page(usize),
+    /// The page of so many bytes on the wire, again and again, in that coding.
+    Page(usize, Option<&'static str>),
     /// POST, polls, the end.
     Query,
 }
@@ -34,11 +34,18 @@ impl Load {
         let page = |name: &str, clients, size| Self {
             name: name.to_owned(),
             clients,
-            what: What::Page(size),
+            what: What::Page(size, None),
+        };
+        let coded = |name: &str, coding| Self {
+            name: name.to_owned(),
+            clients: 8,
+            what: What::Page(64 << 10, Some(coding)),
         };
         vec![
             page("1KB", 32, 1 << 10),
             page("64KB", 8, 64 << 10),
+            coded("64KB gzip", "gzip"),
+            coded("64KB zstd", "zstd"),
             page("1MB", 8, 1 << 20),
             page("16MB", 8, 16 << 20),
             Self { name: "queries".to_owned(), clients: 32, what: What::Query },
@@ -68,8 +75,8 @@ pub(crate) async fn run(peer: &Peer, load: &Load, clients: usize, pace: Pace) ->
         let (peer, what) = (peer.clone(), load.what);
         tasks.push(spawn_local(async move {
             match what {
-                What::Page(size) => poll(peer.pages, size, from, until).await,
-                What::Query => follow(peer.queries, from, until).await,
+                What::Page(size, coding) => poll(&peer, (size, coding), from, until).await,
+                What::Query => follow(&peer, from, until).await,
             }
         }));
     }
@@ -110,8 +117,9 @@ pub(crate) fn post(to: SocketAddr, source: &str, sql: &str) -> Vec<u8> {
     format!("POST /v1/statement HTTP/1.1\r\nHost: {to}\r\nX-Trino-Source: {source}\r\n{HEADERS}Content-Length: {length}\r\n\r\n{sql}").into_bytes()
 }
 
-fn get(to: SocketAddr, path: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: {to}\r\n{HEADERS}\r\n").into_bytes()
+fn get(to: SocketAddr, path: &str, coding: Option<&str>) -> Vec<u8> {
+    let wants = coding.map(|coding| format!("Accept-Encoding: {coding}\r\n")).unwrap_or_default();
+    format!("GET {path} HTTP/1.1\r\nHost: {to}\r\n{HEADERS}{wants}\r\n").into_bytes()
 }
 
 /// Sends a request; the path of the answer's `nextUri`, if there is one.
@@ -129,25 +137,28 @@ async fn step(wire: &mut Wire, request: &[u8]) -> io::Result<Option<String>> {
 /// The GET of a page of that size.
 pub(crate) async fn first_page(
     wire: &mut Wire,
-    to: SocketAddr,
+    peer: &Peer,
     size: usize,
+    coding: Option<&str>,
 ) -> io::Result<Vec<u8>> {
-    let path = step(wire, &post(to, "pages", &size.to_string())).await?;
-    Ok(get(to, &path.ok_or_else(|| io::Error::other("a statement without a page"))?))
+    let path = step(wire, &post(peer.pages, "pages", &size.to_string())).await?;
+    let path = path.ok_or_else(|| io::Error::other("a statement without a page"))?;
+    Ok(get(peer.pages, &path, coding))
 }
 
 async fn poll(
-    to: SocketAddr,
-    size: usize,
+    peer: &Peer,
+    (size, coding): (usize, Option<&str>),
     from: Instant,
     until: Instant,
 ) -> io::Result<Vec<Duration>> {
-    let mut wire = Wire::connect(to).await?;
-    let request = first_page(&mut wire, to, size).await?;
+    let mut wire = Wire::connect(peer.pages, peer.tls.as_ref()).await?;
+    let request = first_page(&mut wire, peer, size, coding).await?;
     repeat(from, until, async || {
         let mut length = 0;
         let status = wire.ask(&request, |piece| length += piece.len()).await?;
-        let whole = status == 200 && length + 200 > size;
+        // A row more or less, or the last symbols of a compressed one.
+        let whole = status == 200 && length + 200 + size / 20 > size;
         whole
             .then_some(())
             .ok_or_else(|| io::Error::other(format!("status {status}, {length} bytes")))
@@ -155,13 +166,14 @@ async fn poll(
     .await
 }
 
-async fn follow(to: SocketAddr, from: Instant, until: Instant) -> io::Result<Vec<Duration>> {
-    let mut wire = Wire::connect(to).await?;
+async fn follow(peer: &Peer, from: Instant, until: Instant) -> io::Result<Vec<Duration>> {
+    let to = peer.queries;
+    let mut wire = Wire::connect(to, peer.tls.as_ref()).await?;
     let statement = post(to, "queries", QUERY);
     repeat(from, until, async || {
         let mut next = step(&mut wire, &statement).await?;
         while let Some(path) = next {
-            next = step(&mut wire, &get(to, &path)).await?;
+            next = step(&mut wire, &get(to, &path, None)).await?;
         }
         Ok(())
     })

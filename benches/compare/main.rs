@@ -20,6 +20,7 @@ mod memory;
 mod peers;
 mod profile;
 mod results;
+mod secret;
 mod table;
 mod upstream;
 mod wire;
@@ -122,7 +123,8 @@ async fn cost(options: &Options, to: Coordinators) {
     let collector = collector::start().await;
     let binary = options.sluice.first().expect("a build");
     let folder = tempfile::tempdir().expect("a folder");
-    let peers = peers::telling(binary, to, collector, folder.path()).await;
+    let secret = secret::Secret::new();
+    let peers = peers::telling(binary, to, collector, folder.path(), &secret).await;
     let machine = machine::describe(&peers);
     let results = rounds(&peers, &options.loads(), options.pace()).await;
     let table = table::of(&results, peers::SILENT);

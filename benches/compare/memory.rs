@@ -44,8 +44,8 @@ pub(crate) async fn measure(peers: &[Peer], quick: bool) -> String {
 
 async fn read(peer: Peer, long: Duration) -> std::io::Result<()> {
     let until = Instant::now() + long;
-    let mut wire = Wire::connect(peer.pages).await?;
-    let request = load::first_page(&mut wire, peer.pages, PAGE).await?;
+    let mut wire = Wire::connect(peer.pages, peer.tls.as_ref()).await?;
+    let request = load::first_page(&mut wire, &peer, PAGE, None).await?;
     wire.send(&request).await?;
     while Instant::now() < until {
         if wire.sip(SIP).await? == 0 {

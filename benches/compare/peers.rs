@@ -11,7 +11,11 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 
-use crate::{load, machine, wire::Wire};
+use crate::{
+    load, machine,
+    secret::{Secret, Trusting},
+    wire::Wire,
+};
 
 /// What is measured: a proxy, or no proxy.
 #[derive(Clone, Debug)]
@@ -24,6 +28,8 @@ pub(crate) struct Peer {
     pub(crate) pages: SocketAddr,
     /// Where whole queries are run.
     pub(crate) queries: SocketAddr,
+    /// How its clients speak to it, if not plainly.
+    pub(crate) tls: Option<Trusting>,
     _process: Option<Arc<Process>>,
 }
 
@@ -57,10 +63,16 @@ const START: Duration = Duration::from_secs(20);
 pub(crate) async fn start(sluices: &[PathBuf], to: Coordinators) -> Vec<Peer> {
     let mut peers = vec![direct(to)];
     for (number, binary) in sluices.iter().enumerate() {
-        let name = if number == 0 { "Sluice".to_owned() } else { format!("Sluice {}", number + 1) };
-        peers.extend(sluice(name, binary, to, ""));
+        // What `make guided` has made says so by where it is.
+        let is_guided = binary.components().any(|part| part.as_os_str() == "guided");
+        let name = match number {
+            _ if is_guided => "Sluice, guided".to_owned(),
+            0 => "Sluice".to_owned(),
+            _ => format!("Sluice {}", number + 1),
+        };
+        peers.extend(sluice(name, binary, to, ("", "")));
     }
-    peers.extend(haproxy(to));
+    peers.extend(haproxy("HAProxy", to, ""));
     peers.extend(nginx(to));
     peers.extend(envoy(to));
     for peer in &peers {
@@ -78,6 +90,7 @@ pub(crate) async fn telling(
     to: Coordinators,
     collector: SocketAddr,
     folder: &Path,
+    secret: &Secret,
 ) -> Vec<Peer> {
     let audit = folder.join("audit.jsonl");
     let traces = |ratio: &str| {
@@ -96,9 +109,16 @@ pub(crate) async fn telling(
     ];
     let mut peers = vec![direct(to)];
     for (name, more) in degrees {
-        peers.extend(sluice(name.to_owned(), binary, to, &more));
+        peers.extend(sluice(name.to_owned(), binary, to, ("", &more)));
     }
-    peers.extend(haproxy(to));
+    peers.extend(haproxy("HAProxy", to, ""));
+    let Secret { certificate, key, both, .. } = secret;
+    let tls =
+        format!(", tls: {{ certificate: '{}', key: '{}' }}", certificate.display(), key.display());
+    let ssl = format!(" ssl crt {}", both.display());
+    let secured = sluice("TLS in".to_owned(), binary, to, (&tls, ""));
+    let secured = secured.into_iter().chain(haproxy("HAProxy, TLS in", to, &ssl));
+    peers.extend(secured.map(|peer| Peer { tls: Some(secret.client.clone()), ..peer }));
     for peer in &peers {
         answers(peer).await;
     }
@@ -108,7 +128,7 @@ pub(crate) async fn telling(
 /// Sluice with its port for profiles open.
 pub(crate) async fn profiled(binary: &Path, to: Coordinators, port: SocketAddr) -> Peer {
     let more = format!("profiling: {{ enabled: true, bind: '{port}' }}");
-    let peer = sluice("profiled".to_owned(), binary, to, &more).expect("a build");
+    let peer = sluice("profiled".to_owned(), binary, to, ("", &more)).expect("a build");
     answers(&peer).await;
     peer
 }
@@ -120,16 +140,23 @@ fn direct(to: Coordinators) -> Peer {
         pid: None,
         pages: to.pages,
         queries: to.queries,
+        tls: None,
         _process: None,
     }
 }
 
 /// One port for everything, as users have it: a rule by source tells the two groups apart.
-fn sluice(name: String, binary: &Path, to: Coordinators, more: &str) -> Option<Peer> {
+/// `data` goes into the settings of the data port, `more` beside them.
+fn sluice(
+    name: String,
+    binary: &Path,
+    to: Coordinators,
+    (data, more): (&str, &str),
+) -> Option<Peer> {
     let Coordinators { pages, queries } = to;
     let port = free();
     let config = format!(
-        "data: {{ bind: '{port}', workers: 1 }}
+        "data: {{ bind: '{port}', workers: 1{data} }}
 metrics: {{ bind: '127.0.0.1:0' }}
 admin: {{ bind: '127.0.0.1:0' }}
 health: {{ bind: '127.0.0.1:0' }}
@@ -147,7 +174,8 @@ routingGroups:
     spawn(name, binary, "--version", &config, arguments, (port, port))
 }
 
-fn haproxy(Coordinators { pages, queries }: Coordinators) -> Option<Peer> {
+/// `bind` is what is said of its ports besides their addresses.
+fn haproxy(name: &str, Coordinators { pages, queries }: Coordinators, bind: &str) -> Option<Peer> {
     let ports = (free(), free());
     let config = format!(
         "global
@@ -159,16 +187,16 @@ defaults
   timeout client 60s
   timeout server 60s
 listen pages
-  bind {}
+  bind {}{bind}
   server pages {pages}
 listen queries
-  bind {}
+  bind {}{bind}
   server queries {queries}
 ",
         ports.0, ports.1
     );
     let arguments = |file: &str| ["-db", "-f", file].map(str::to_owned).to_vec();
-    spawn("HAProxy".to_owned(), "haproxy", "-v", &config, arguments, ports)
+    spawn(name.to_owned(), "haproxy", "-v", &config, arguments, ports)
 }
 
 fn nginx(Coordinators { pages, queries }: Coordinators) -> Option<Peer> {
@@ -289,6 +317,7 @@ fn spawn(
         pid: Some(child.id()),
         pages,
         queries,
+        tls: None,
         _process: Some(Arc::new(Process { child, _folder: folder })),
     })
 }
@@ -307,9 +336,9 @@ async fn answers(peer: &Peer) {
 }
 
 async fn tried(peer: &Peer) -> std::io::Result<()> {
-    let mut wire = Wire::connect(peer.pages).await?;
-    load::first_page(&mut wire, peer.pages, 1024).await?;
-    let mut wire = Wire::connect(peer.queries).await?;
+    let mut wire = Wire::connect(peer.pages, peer.tls.as_ref()).await?;
+    load::first_page(&mut wire, peer, 1024, None).await?;
+    let mut wire = Wire::connect(peer.queries, peer.tls.as_ref()).await?;
     let status = wire.ask(&load::post(peer.queries, "queries", "SELECT 1"), |_| {}).await?;
     (status == 200).then_some(()).ok_or_else(|| std::io::Error::other(format!("status {status}")))
 }

@@ -4,8 +4,9 @@
 //! would show the simulator. Here an answer is written from bytes that are made once, with Trino's headers and
 //! framing. The statement is the size of the page in bytes. Whole queries go to the simulator.
 
-use std::{cell::RefCell, collections::HashMap, net::SocketAddr, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, io::Write as _, net::SocketAddr, rc::Rc};
 
+use flate2::{Compression, write::GzEncoder};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -22,8 +23,8 @@ const INFO: &str = r#"{"nodeVersion":{"version":"483"},"environment":"bench","co
 const HEAD: &str = "Date: Sat, 21 Nov 2026 09:00:00 GMT\r\nVary: Accept-Encoding\r\nContent-Type: application/json\r\nX-Content-Type-Options: nosniff\r\n";
 const ROW: &str = r#"[123456789,"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]"#;
 
-/// Whole answers by the host that their URIs name and the size of the page.
-type Pages = Rc<RefCell<HashMap<(String, usize), Rc<Vec<u8>>>>>;
+/// Whole answers by the host that their URIs name, the size of the page and its coding.
+type Pages = Rc<RefCell<HashMap<(String, usize, Option<Coding>), Rc<Vec<u8>>>>>;
 
 /// Serves on a free port, on the current thread.
 pub(crate) async fn start() -> SocketAddr {
@@ -60,6 +61,7 @@ struct Request<'a> {
     path: &'a str,
     host: &'a str,
     forwarded: bool,
+    coding: Option<Coding>,
     body: &'a str,
 }
 
@@ -80,6 +82,7 @@ impl<'a> Request<'a> {
             path,
             host: header("host").unwrap_or_default(),
             forwarded: header("x-forwarded-host").is_some(),
+            coding: header("accept-encoding").and_then(Coding::named),
             body,
         })
     }
@@ -92,8 +95,8 @@ fn size(path: &str) -> Option<usize> {
 
 fn answer(request: &Request<'_>, pages: &Pages) -> Rc<Vec<u8>> {
     if let Some(size) = size(request.path) {
-        let made = || Rc::new(page(request.host, size));
-        let key = (request.host.to_owned(), size);
+        let made = || Rc::new(answer_of(request.host, size, request.coding));
+        let key = (request.host.to_owned(), size, request.coding);
         return Rc::clone(pages.borrow_mut().entry(key).or_insert_with(made));
     }
     Rc::new(match (request.method, request.path) {
@@ -113,17 +116,72 @@ fn head(host: &str, size: &str, state: &str, data: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// A page of about so many bytes.
-fn page(host: &str, size: usize) -> Vec<u8> {
-    let bare = head(host, &size.to_string(), "RUNNING", r#","data":[]"#).len();
-    let rows = (size.saturating_sub(bare) / (ROW.len() + 1)).max(1);
-    let data = format!(r#","data":[{}]"#, vec![ROW; rows].join(","));
-    chunked(&head(host, &size.to_string(), "RUNNING", &data))
+/// A page of about so many bytes on the wire.
+fn answer_of(host: &str, size: usize, coding: Option<Coding>) -> Vec<u8> {
+    let Some(coding) = coding else { return chunked(&page(host, size, &mut |_| ROW.to_owned())) };
+    // Rows that compress about as results do; how far is not known before they are.
+    let mut text = page(host, size, &mut unlike);
+    let shrunk = coding.compressed(&text).len();
+    text = page(host, size * size / shrunk, &mut unlike);
+    in_coding(&coding.compressed(&text), &format!("Content-Encoding: {}\r\n", coding.name()))
+}
+
+/// A row that is like no other.
+fn unlike(number: usize) -> String {
+    // Knuth's multiplier: digits without a pattern that a compressor would find.
+    let digits = (number as u64 + 1).wrapping_mul(6_364_136_223_846_793_005);
+    format!(r#"[{number},"{digits:016x}{:016x}"]"#, digits.rotate_left(29) ^ digits)
+}
+
+fn page(host: &str, size: usize, row: &mut impl FnMut(usize) -> String) -> Vec<u8> {
+    let mut left = size.saturating_sub(head(host, &size.to_string(), "RUNNING", "").len());
+    let mut rows = vec![row(0)];
+    while left > rows[rows.len() - 1].len() {
+        left -= rows[rows.len() - 1].len() + 1;
+        rows.push(row(rows.len()));
+    }
+    let data = format!(r#","data":[{}]"#, rows.join(","));
+    head(host, &size.to_string(), "RUNNING", &data)
+}
+
+/// How a page is compressed.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Coding {
+    Gzip,
+    Zstd,
+}
+
+impl Coding {
+    /// The one that a client has asked for alone.
+    fn named(name: &str) -> Option<Self> {
+        [Self::Gzip, Self::Zstd].into_iter().find(|coding| coding.name() == name)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    fn compressed(self, text: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Gzip => {
+                let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+                gzip.write_all(text).and_then(|()| gzip.finish()).expect("a page in gzip")
+            }
+            Self::Zstd => zstd::encode_all(text, 3).expect("a page in zstd"),
+        }
+    }
 }
 
 fn chunked(body: &[u8]) -> Vec<u8> {
+    in_coding(body, "")
+}
+
+fn in_coding(body: &[u8], coding: &str) -> Vec<u8> {
     let mut answer =
-        format!("HTTP/1.1 200 OK\r\n{HEAD}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
+        format!("HTTP/1.1 200 OK\r\n{HEAD}{coding}Transfer-Encoding: chunked\r\n\r\n").into_bytes();
     for piece in body.chunks(PIECE) {
         answer.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
         answer.extend_from_slice(piece);

@@ -6,6 +6,10 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+use crate::secret::Trusting;
 
 /// Two pieces of the largest pages' 64 KiB and more; a larger one would only add cache misses.
 const BUFFER: usize = 256 * 1024;
@@ -13,7 +17,7 @@ const BUFFER: usize = 256 * 1024;
 /// A kept-alive connection.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    socket: TcpStream,
+    socket: Either<TcpStream, Box<TlsStream<TcpStream>>>,
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
@@ -26,10 +30,16 @@ enum Length {
 }
 
 impl Wire {
-    /// Connects.
-    pub(crate) async fn connect(to: SocketAddr) -> io::Result<Self> {
+    /// Connects, with TLS on it where that is wanted.
+    pub(crate) async fn connect(to: SocketAddr, tls: Option<&Trusting>) -> io::Result<Self> {
         let socket = TcpStream::connect(to).await?;
         socket.set_nodelay(true)?;
+        let socket = match tls {
+            None => Either::Left(socket),
+            Some(Trusting(tls, name)) => {
+                Either::Right(Box::new(tls.connect(name.clone(), socket).await?))
+            }
+        };
         Ok(Self { socket, buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0 })
     }
 
@@ -39,7 +49,7 @@ impl Wire {
         request: &[u8],
         mut body: impl FnMut(&[u8]),
     ) -> io::Result<u16> {
-        self.socket.write_all(request).await?;
+        self.send(request).await?;
         let status = self.line().await?;
         let status = status.get(9..12).and_then(|code| code.parse().ok()).ok_or_else(broken)?;
         let mut length = Length::Of(0);
@@ -70,7 +80,8 @@ impl Wire {
 
     /// Sends a request and reads nothing of the answer yet.
     pub(crate) async fn send(&mut self, request: &[u8]) -> io::Result<()> {
-        self.socket.write_all(request).await
+        self.socket.write_all(request).await?;
+        self.socket.flush().await
     }
 
     /// Reads at most `most` bytes of whatever comes; 0 at the end.
