@@ -31,9 +31,9 @@ class Calls:
             more["TRINO_PASSWORD"] = self._contract.where["password"]
         return {**os.environ, **more}
 
-    def words(self, *options):
-        """The command line with what every call needs."""
-        where = self._contract.where
+    def words(self, *options, source=None):
+        """The command line with what every call needs; it names itself as the contract says, unless by `source`."""
+        where = {**self._contract.where, **({"source": source} if source else {})}
         java, *flags = json.loads(os.environ["CLIENT_COMMAND"])
         words = [java, f"-Duser.home={self.home}", *flags, self._contract.url]
         named = {"user": "user", "catalog": "catalog", "schema": "schema", "source": "source", "encoding": "encoding", "ca": "truststore-path", "token": "access-token"}

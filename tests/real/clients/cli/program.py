@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import scripts
 from calls import Calls, fingerprint, unpadded
 from contract import QUERY, Contract
+from names import Names
 from terminal import Terminal
 
 FORMATS = (
@@ -23,12 +24,6 @@ LONG = "SELECT orderkey, totalprice, comment FROM tpch.sf1.orders WHERE orderkey
 IN_PAGES = "--session=spooling_enabled=false"
 LONG_ROWS = 750_000
 FIRST = 1000
-# Whether its own questions, for the completion of names, have come and gone: of functions, then of tables.
-OF_ITSELF = (
-    "SELECT count_if(ended) > 1 AND NOT bool_or(NOT ended) AS gone FROM (SELECT state IN ('FINISHED', 'FAILED') AS ended"
-    " FROM system.runtime.queries WHERE query = 'SHOW FUNCTIONS' OR query LIKE 'SELECT table_name FROM information_schema.%')"
-)
-LOOKS = 60
 DEBUG = ("--debug", "--progress", "--ignore-errors", "--output-format=ALIGNED")
 
 
@@ -47,32 +42,20 @@ def statements(contract, calls):
 
 def interactive(contract, calls):
     """Typed in a terminal, one after the other; the prompt tells catalog and schema."""
-    with terminal(calls) as session:
+    names = Names()
+    with terminal(calls, names) as session:
         for line in scripts.TYPED:
             contract.see(line, [steady(contract, session.ask(f"{line};")[0]), session.prompt])
         seen, painted = session.ask("SELECT count(*) FROM tpch.sf1.lineitem;")
         contract.see("with progress", [steady(contract, seen), "RUNNING" in painted])
+        names.asked_in(session, schemas=1 + scripts.SCHEMAS_TYPED)
         contract.see("left", session.leave())
 
 
-def settled(session):
-    """Waits for the end of what the command line asks by itself when it starts; killed before that, it leaves it behind."""
-    for _ in range(LOOKS):
-        if any(line.strip() == "true" for line in session.ask(f"{OF_ITSELF};")[0]):
-            break
-    session.leave()
-
-
-def until_gone(calls):
-    """The same by calls of their own, for a session in which nothing can be asked any more."""
-    for _ in range(LOOKS):
-        if calls.said("--output-format=CSV_UNQUOTED", "--execute", OF_ITSELF)["out"].strip() == "true":
-            break
-
-
-def terminal(calls, *options):
+def terminal(calls, names):
     """The command line in a terminal."""
-    return Terminal(calls.words("--progress", "--disable-auto-suggestion", "--pager=", *options), calls.environment())
+    words = calls.words("--progress", "--disable-auto-suggestion", "--pager=", source=names.source)
+    return Terminal(words, calls.environment())
 
 
 def steady(contract, lines):
@@ -104,9 +87,10 @@ def spooled(contract, calls):
 def cancel(contract, calls):
     """Ctrl-C in a terminal and in a batch, and a time-out; each time the query must end in Trino as well."""
     for name, sql in (("of a silent query", SILENT), ("of a stream of rows", STREAM)):
-        with terminal(calls) as session:
+        names = Names()
+        with terminal(calls, names) as session:
             contract.see(f"Ctrl-C {name}, and one more statement", interrupted(contract, session, sql))
-            until_gone(calls)
+            names.asked_beside(calls)
     contract.see("Ctrl-C of a batch", batch_interrupted(contract, calls))
     contract.see("time-out", calls.said("--session=query_max_run_time=2s", "--execute", SILENT))
 
@@ -174,7 +158,7 @@ def show_reading(contract, kind, lines, errors):
 
 def idle(contract, calls):
     """A session in a terminal that nobody types into for a while."""
-    with terminal(calls) as session:
+    with terminal(calls, Names()) as session:
         for line in ("SELECT count(*) FROM nation", "SET SESSION query_priority = 7"):
             contract.see(line, steady(contract, session.ask(f"{line};")[0]))
         contract.mark("idle")
@@ -186,9 +170,11 @@ def cold(contract, calls):
     """A batch with progress, and a terminal, at once."""
     with ThreadPoolExecutor(1) as pool:
         batch = pool.submit(calls.said, "--progress", "--ignore-errors", "--execute", "SELECT 1, 'woken'; SELECT nope; SELECT 2")
-        with terminal(calls) as session:
+        names = Names()
+        with terminal(calls, names) as session:
             typed = [steady(contract, session.ask(f"{line};")[0]) for line in ("SELECT 2, 'woken'", "SELECT nope", "SELECT 3")]
-            settled(session)
+            names.asked_in(session)
+            session.leave()
         contract.see("typed", typed)
         contract.see("batch", batch.result())
 

@@ -31,6 +31,8 @@ TYPED = (
     "EXPLAIN SELECT 1",
     "SELECT 1 / (orderkey - 4000) FROM tpch.sf1.orders",
 )
+# How many of those lead to another schema that is there.
+SCHEMAS_TYPED = 1
 TRANSACTIONS = (
     "START TRANSACTION",
     *["SELECT count(*) FROM region"] * 6,
