@@ -2,15 +2,20 @@
 //!
 //! A [`Reader`] is shown the body's pieces in passing and never changes them. A body that does not inflate, or is of
 //! an encoding that we never ask for, is no page to us; its bytes still go to the client as they came. Inflating goes
-//! in small slices and ends with the scanner's interest or at `MOST_INFLATED`, so that a bomb costs milliseconds.
+//! in small slices and ends with the scanner's interest or at `MOST_INFLATED`, so that a bomb costs milliseconds. Of zstd
+//! the beginning is read in a way of our own (`beginning`), since its decoder cannot stop within a block.
 
+mod beginning;
 mod gzip;
 mod inflate;
 mod rows;
 
 pub use rows::RowCounter;
 
+use std::mem;
+
 use crate::trino::head::{Head, Scanner};
+use beginning::{Beginning, Found};
 use inflate::Inflate;
 
 /// The most that is inflated of one page. Trino's pages have about 1 MB, and of those that go on only the head is
@@ -29,12 +34,15 @@ pub struct Reader {
     body: Body,
     /// Plain bytes that may still be made.
     left: usize,
+    /// Plain bytes that the scanner has seen already, and that are made once more.
+    told: usize,
 }
 
 /// How the bytes come.
 #[derive(Debug)]
 enum Body {
     Plain,
+    Beginning(Beginning),
     Packed(Inflate),
     /// Nothing more is of interest, or nothing can be read.
     Passing,
@@ -43,14 +51,12 @@ enum Body {
 impl Reader {
     /// A reader for a body with this `Content-Encoding`; none means identity.
     pub fn new(content_encoding: Option<&str>) -> Self {
-        let mut reader = Self { scanner: Scanner::new(), body: Body::Plain, left: MOST_INFLATED };
+        let mut reader =
+            Self { scanner: Scanner::new(), body: Body::Plain, left: MOST_INFLATED, told: 0 };
         match Coding::of(content_encoding.unwrap_or_default()) {
             Coding::Identity => {}
             Coding::Gzip => reader.body = Body::Packed(Inflate::gzip()),
-            Coding::Zstd => match Inflate::zstd() {
-                Some(inflate) => reader.body = Body::Packed(inflate),
-                None => reader.finish(),
-            },
+            Coding::Zstd => reader.body = Body::Beginning(Beginning::new()),
             Coding::Other => reader.finish(),
         }
         reader
@@ -58,8 +64,9 @@ impl Reader {
 
     /// Reads the next piece of the body, or nothing if [`Reader::done`].
     pub fn feed(&mut self, piece: &[u8]) {
-        match &self.body {
+        match &mut self.body {
             Body::Plain => self.scanner.feed(piece),
+            Body::Beginning(_) => self.begin(piece),
             Body::Packed(_) => self.inflate_all(piece),
             Body::Passing => {}
         }
@@ -89,6 +96,32 @@ impl Reader {
         self.body = Body::Passing;
     }
 
+    /// Zstd, up to the end of the first block; what has not been told by then is the library's.
+    fn begin(&mut self, mut piece: &[u8]) {
+        let Body::Beginning(beginning) = &mut self.body else { return };
+        match beginning.take(&mut piece) {
+            Found::More => return,
+            Found::Other => {}
+            Found::Whole => {
+                self.told = beginning.text(|text| {
+                    self.scanner.feed(text);
+                    !self.scanner.done()
+                });
+            }
+        }
+        if self.scanner.done() {
+            return;
+        }
+        let Some(inflate) = Inflate::zstd() else { return self.finish() };
+        let Body::Beginning(beginning) = mem::replace(&mut self.body, Body::Packed(inflate)) else {
+            return;
+        };
+        self.inflate_all(beginning.held());
+        if !self.scanner.done() {
+            self.inflate_all(piece);
+        }
+    }
+
     fn inflate_all(&mut self, piece: &[u8]) {
         let mut room = [0; ROOM];
         for slice in piece.chunks(SLICE) {
@@ -107,7 +140,9 @@ impl Reader {
             let Some(made) = inflate.next(&mut slice, room) else { return self.finish() };
             let Some(left) = self.left.checked_sub(made) else { return self.finish() };
             self.left = left;
-            self.scanner.feed(room.get(..made).unwrap_or_default());
+            let again = self.told.min(made);
+            self.told -= again;
+            self.scanner.feed(room.get(again..made).unwrap_or_default());
             let all_taken = slice.is_empty() && made < room.len();
             let stuck = made == 0 && slice.len() == before;
             if all_taken || stuck {

@@ -20,6 +20,9 @@ const FIRST: [&str; 2] = ["message", "event"];
 /// Most lines are shorter.
 const LINE: usize = 1024;
 
+/// Most lines have fewer fields.
+const FIELDS: usize = 32;
+
 /// Writes each event as one line.
 #[derive(Debug)]
 pub(super) struct Json<W> {
@@ -86,7 +89,11 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields { json: Vec::with_capacity(LINE), ..Fields::default() };
+        let mut fields = Fields {
+            places: Vec::with_capacity(FIELDS),
+            json: Vec::with_capacity(LINE),
+            settled: None,
+        };
         for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
             if let Some(outer) = span.extensions().get::<Fields>() {
                 outer.all().for_each(|(name, value)| fields.set_json(name, value));
@@ -195,10 +202,11 @@ fn put_json(line: &mut Vec<u8>, name: &str, value: &[u8]) {
     line.extend_from_slice(value);
 }
 
+/// Names are words of the code, in which nothing is escaped.
 fn begin(line: &mut Vec<u8>, name: &str) {
-    line.push(b',');
-    text(line, name);
-    line.push(b':');
+    line.extend_from_slice(b",\"");
+    line.extend_from_slice(name.as_bytes());
+    line.extend_from_slice(b"\":");
 }
 
 /// Appends a text. Nearly all names and values stand there as they are, which is seen many bytes at once; serde looks at
