@@ -1,18 +1,19 @@
-//! The log's way to standard output: a bounded queue and a thread of its own.
+//! The log's way to standard output: a buffer that lines are put into, and a thread of its own that writes them.
 //!
 //! Data threads log while they serve, and whoever reads standard output may stop reading: a full pipe must stall
-//! nobody. So a line that finds the queue full is dropped and counted, and the count is told once there is room again,
+//! nobody. So a line that finds the buffer full is dropped and counted, and the count is told once there is room again,
 //! at most every ten seconds.
 //!
 //! A line that comes after a pause is written at once. Those behind it are gathered for a moment and written together:
-//! waking this thread for each line, and a system call for each, cost a statement more than making its lines.
+//! waking this thread for each line, a system call for each, and memory that one thread takes and another gives back
+//! cost a statement more than making its lines. The buffer's lock is held for a copy of a line, or for a swap.
 
 use std::{
-    io::{self, BufWriter, Write},
+    io::{self, Write},
+    mem,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{self, Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError},
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        mpsc::{self, SyncSender},
     },
     time::Duration,
 };
@@ -20,35 +21,43 @@ use std::{
 use tokio::time::Instant;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait: some MiB at most, and more than a burst of a busy second.
-const WAITING: usize = 16 * 1024;
+/// Bytes that may wait: more lines than a burst of a busy second.
+const MOST_WAITING: usize = 8 * 1024 * 1024;
 
-/// Between two words on lost lines.
-const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(10);
+/// A buffer that a burst has made larger is given back.
+const USUAL: usize = 256 * 1024;
 
 /// How long lines are gathered behind one that was written. Whoever follows a log does not see it, and a process that
 /// is killed loses so much of it at most.
 const GATHERED: Duration = Duration::from_millis(10);
 
-/// So many bytes are written at once: what a pipe holds.
-const AT_ONCE: usize = 64 * 1024;
+/// Between two words on lost lines.
+const BETWEEN_COMPLAINTS: Duration = Duration::from_secs(10);
 
 /// How long the end of the process waits for the last lines; who does not read by then does not read.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Between two tries to put the last word into a queue that is full.
-const BETWEEN_TRIES: Duration = Duration::from_millis(5);
+/// Where lines are put; clones share the buffer.
+#[derive(Clone, Debug)]
+pub(super) struct Queue(Arc<Shared>);
 
-enum Entry {
-    Line(Vec<u8>),
-    Flush(SyncSender<()>),
+#[derive(Debug)]
+struct Shared {
+    waiting: Mutex<Waiting>,
+    /// That something waits, if nobody was awake to see it.
+    come: Condvar,
+    /// Bytes that may wait.
+    most: usize,
 }
 
-/// Where lines are put; clones share the queue.
-#[derive(Clone, Debug)]
-pub(super) struct Queue {
-    entries: SyncSender<Entry>,
-    lost: Arc<AtomicU64>,
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// Lines that found no room, and have not been told of.
+    lost: u64,
+    is_asleep: bool,
+    /// Who wants to hear that all has been written; nothing comes after that.
+    last: Option<SyncSender<()>>,
 }
 
 /// Waits at its end until what was logged has been written.
@@ -58,80 +67,98 @@ pub(super) struct Tail(Queue);
 impl Queue {
     /// Starts the thread that writes to `out`.
     pub(super) fn start(out: impl Write + Send + 'static) -> io::Result<(Self, Tail)> {
-        Self::holding(WAITING, out)
+        Self::holding(MOST_WAITING, out)
     }
 
     fn holding(most: usize, out: impl Write + Send + 'static) -> io::Result<(Self, Tail)> {
-        let (entries, taken) = mpsc::sync_channel(most);
-        let lost = Arc::new(AtomicU64::new(0));
-        let count = Arc::clone(&lost);
-        std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-            write(out, &taken, &count);
-        })?;
-        let queue = Self { entries, lost };
-        Ok((queue.clone(), Tail(queue)))
+        let waiting = Mutex::default();
+        let queue = Self(Arc::new(Shared { waiting, come: Condvar::new(), most }));
+        let tail = Tail(queue.clone());
+        let shared = Arc::clone(&queue.0);
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || shared.write(out))?;
+        Ok((queue, tail))
     }
 
     fn put(&self, line: &[u8]) {
-        if self.entries.try_send(Entry::Line(line.to_vec())).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+        let mut waiting = self.0.lock();
+        if waiting.lines.len() + line.len() > self.0.most {
+            waiting.lost += 1;
+        } else {
+            waiting.lines.extend_from_slice(line);
         }
+        self.0.wake(waiting);
     }
 }
 
-/// Writes until nobody can log any more. A log that cannot be written has nowhere to say so.
-fn write(out: impl Write, entries: &Receiver<Entry>, lost: &AtomicU64) {
-    let mut out = BufWriter::with_capacity(AT_ONCE, out);
-    let mut complained: Option<Instant> = None;
-    loop {
-        match next(&mut out, entries) {
-            Ok(Entry::Line(line)) => drop(out.write_all(&line)),
-            Ok(Entry::Flush(done)) => {
-                let _ = out.flush();
-                let _ = done.try_send(());
-            }
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // Nothing that is done under the lock leaves it half done.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        let is_asleep = mem::take(&mut waiting.is_asleep);
+        drop(waiting);
+        if is_asleep {
+            self.come.notify_one();
         }
-        if complained.is_none_or(|last| last.elapsed() >= BETWEEN_COMPLAINTS) {
-            let count = lost.swap(0, Ordering::Relaxed);
-            if count > 0 {
+    }
+
+    /// Writes until the last line. A log that cannot be written has nowhere to say so.
+    fn write(&self, mut out: impl Write) {
+        let mut lines = Vec::new();
+        let mut complained: Option<Instant> = None;
+        loop {
+            let last = self.take(&mut lines);
+            let _ = out.write_all(&lines).and_then(|()| out.flush());
+            lines.clear();
+            lines.shrink_to(USUAL);
+            if let Some(written) = last {
+                let _ = written.try_send(());
+                return;
+            }
+            if complained.is_none_or(|last| last.elapsed() >= BETWEEN_COMPLAINTS) && self.complain()
+            {
                 complained = Some(Instant::now());
-                // This line takes the same way as all others.
-                tracing::error!(
-                    event = "log_dropped",
-                    count,
-                    "log lines were dropped: nobody reads them fast enough"
-                );
             }
+            std::thread::sleep(GATHERED);
         }
     }
-}
 
-/// The next entry. Whoever sends one while this thread sleeps does not have to wake it.
-fn next(out: &mut impl Write, entries: &Receiver<Entry>) -> Result<Entry, RecvTimeoutError> {
-    match entries.try_recv() {
-        Err(TryRecvError::Empty) => {}
-        entry => return entry.map_err(|_| RecvTimeoutError::Disconnected),
+    /// Waits for lines and takes them all into an empty buffer, or for whoever wants to hear of the last.
+    fn take(&self, lines: &mut Vec<u8>) -> Option<SyncSender<()>> {
+        let mut waiting = self.lock();
+        waiting.is_asleep = waiting.lines.is_empty() && waiting.last.is_none();
+        if waiting.is_asleep {
+            let woken = self.come.wait_timeout(waiting, BETWEEN_COMPLAINTS);
+            waiting = woken.unwrap_or_else(PoisonError::into_inner).0;
+            waiting.is_asleep = false;
+        }
+        mem::swap(&mut waiting.lines, lines);
+        waiting.last.take()
     }
-    let _ = out.flush();
-    std::thread::sleep(GATHERED);
-    entries.try_recv().or_else(|_| entries.recv_timeout(BETWEEN_COMPLAINTS))
+
+    /// Tells how many lines were lost, if any; that line takes the same way as all others.
+    fn complain(&self) -> bool {
+        let count = mem::take(&mut self.lock().lost);
+        if count > 0 {
+            tracing::error!(
+                event = "log_dropped",
+                count,
+                "log lines were dropped: nobody reads them fast enough"
+            );
+        }
+        count > 0
+    }
 }
 
 impl Drop for Tail {
     fn drop(&mut self) {
         let (done, written) = mpsc::sync_channel(1);
-        let deadline = Instant::now() + LAST_LINES;
-        let mut entry = Entry::Flush(done);
-        while let Err(TrySendError::Full(unsent)) = self.0.entries.try_send(entry) {
-            if Instant::now() >= deadline {
-                return;
-            }
-            entry = unsent;
-            std::thread::park_timeout(BETWEEN_TRIES);
-        }
-        let _ = written.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        let mut waiting = self.0.0.lock();
+        waiting.last = Some(done);
+        self.0.0.wake(waiting);
+        let _ = written.recv_timeout(LAST_LINES);
     }
 }
 
@@ -160,7 +187,7 @@ impl Write for Line<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::mpsc::Receiver;
 
     use super::*;
 
@@ -193,20 +220,19 @@ mod tests {
         let pipe =
             Pipe { opened: Arc::new(Mutex::new(opened)), is_open: false, written: Arc::default() };
         let written = Arc::clone(&pipe.written);
-        let (queue, tail) = Queue::holding(8, pipe).unwrap();
-        let padding = ".".repeat(AT_ONCE / 16);
-        for number in 0..1000 {
-            queue.make_writer().write_all(format!("{number} {padding}\n").as_bytes()).unwrap();
+        let (queue, tail) = Queue::holding(72, pipe).unwrap();
+        for number in 100..1000 {
+            queue.make_writer().write_all(format!("line {number}\n").as_bytes()).unwrap();
         }
-        let lost = usize::try_from(queue.lost.load(Ordering::Relaxed)).unwrap();
-        // Eight wait, up to sixteen are gathered and one may be between the two.
-        assert!((1000 - 8 - 16 - 1..=1000 - 8).contains(&lost), "{lost}");
+        let lost = usize::try_from(queue.0.lock().lost).unwrap();
+        // Eight lines of nine bytes wait, and so many at most are being written.
+        assert!((900 - 16..=900 - 8).contains(&lost), "{lost}");
         open.send(()).unwrap();
         drop(tail);
         let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
-        let numbers: Vec<&str> = text.lines().filter_map(|line| line.split(' ').next()).collect();
-        assert_eq!(numbers.len(), 1000 - lost);
-        assert_eq!(numbers[..8], ["0", "1", "2", "3", "4", "5", "6", "7"]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 900 - lost);
+        assert_eq!(lines[..2], ["line 100", "line 101"]);
     }
 
     #[test]

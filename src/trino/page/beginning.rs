@@ -29,8 +29,8 @@ const LARGEST_BLOCK: usize = 128 * 1024;
 const SMALL_BLOCK: usize = 4 * 1024;
 /// Text that is made before the library has its turn: many times a head, but not that of a thousand columns.
 const MOST_TEXT: usize = 16 * 1024;
-/// Text that is made at once.
-const AT_ONCE: usize = 1024;
+/// Text that is made at once: most heads end within the first or the second.
+const AT_ONCE: usize = 512;
 /// Buffers that a thread keeps for the next page.
 const MOST_SPARE: usize = 16;
 

@@ -78,13 +78,14 @@ impl Table {
             }
         }
         let stride = (states >> 1) + (states >> 3) + 3;
+        let after = |at: usize| (at + stride) & (states - 1);
         let mut at = 0;
         for (symbol, count) in (0_u8..).zip(counts) {
             for _ in 0..*count.max(&0) {
                 table.steps.get_mut(at)?.symbol = symbol;
-                at = (at + stride) % states;
+                at = after(at);
                 while at >= end {
-                    at = (at + stride) % states;
+                    at = after(at);
                 }
             }
         }
