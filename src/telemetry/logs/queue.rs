@@ -121,7 +121,8 @@ impl Shared {
             {
                 complained = Some(Instant::now());
             }
-            std::thread::sleep(GATHERED);
+            // Nobody unparks it.
+            std::thread::park_timeout(GATHERED);
         }
     }
 
