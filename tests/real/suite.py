@@ -117,7 +117,7 @@ def everything():
         # Against a real Trino, a real Kubernetes and real stores these have rows of their own.
         skipped = ["--skip", "conformance::real_", "--skip", "kubernetes::", "--skip", "store::peers::"]
         rows.append(measured("rust", lambda row: cargo(row, {}, ["--", *skipped])))
-        rows.append(folder("instructions of a poll, by valgrind", python, "cost"))
+        rows.append(folder("instructions of polls and statements, by valgrind", python, "cost"))
         # These wait for most of their time: for KEDA's next round, for a server's fail-over.
         waiting = pool.submit(lambda: [
             measured(f"drivers, Kubernetes {api_server.VERSION}", lambda row: drivers(row, built), aside=True),

@@ -3,12 +3,15 @@
 Neither makes anything anew: what is counted is the gateway between them.
 """
 
+import gzip
 import itertools
 import json
 import socket
 import threading
 
 QUERY = "20261121_090000_00001_abcde"
+# The pages of a query that runs.
+EXECUTING = "/v1/statement/executing/"
 # What Trino's JDBC driver sends with every poll.
 HEADERS = (
     "Host: 127.0.0.1:{port}\r\n"
@@ -38,26 +41,44 @@ PATIENCE = 120
 BACKLOG = 1024
 
 
+def row(number):
+    """One that is like no other, so that it compresses as results do; by Knuth's multiplier."""
+    digits = (number + 1) * 6_364_136_223_846_793_005 % 2**64
+    return [100_000_000 + number, f"{digits:016x}{digits * digits % 2**64:016x}{number:017}"]
+
+
+def packed(body, coding):
+    """A page in that coding, None being as it is."""
+    if coding == "zstd":
+        # Not there for those who only measure plain pages.
+        import zstandard
+
+        return zstandard.ZstdCompressor(level=3).compress(body)
+    return gzip.compress(body) if coding == "gzip" else body
+
+
 def page(state, rows):
     """A page of a query; six rows make about 1 KB."""
     stats = {"state": state, "queued": False, "scheduled": True, "nodes": 1, "totalSplits": 1, "processedRows": 1}
     column = {"name": "a", "type": "bigint", "typeSignature": {"rawType": "bigint", "arguments": []}}
     next_uri = f"http://trino/v1/statement/{'queued' if state == 'QUEUED' else 'executing'}/{QUERY}/yslug/1"
     body = {"id": QUERY, "infoUri": f"http://trino/ui/query.html?{QUERY}", "nextUri": next_uri}
-    body |= {"columns": [column], "data": [[123456789, "x" * 49]] * rows, "stats": stats, "warnings": []}
+    body |= {"columns": [column], "data": [row(number) for number in range(rows)], "stats": stats, "warnings": []}
     return json.dumps(body, separators=(",", ":")).encode()
 
 
 class Coordinator:
-    """Listens on a free port of this machine until it is left; on `host`, with pages of so many rows."""
+    """Listens on a free port of this machine until it is left; on `host`, with pages of so many rows, in a coding."""
 
-    def __init__(self, host="127.0.0.1", rows=6):
+    def __init__(self, host="127.0.0.1", rows=6, coding=None):
         # By what the path begins with; a queued query runs at its first poll.
         self._pages = {
+            EXECUTING: packed(page("RUNNING", rows), coding),
             "/v1/statement/": page("RUNNING", rows),
             "/v1/statement": page("QUEUED", 0),
             "/v1/info": json.dumps(INFO).encode(),
         }
+        self._coding = f"Content-Encoding: {coding}\r\n".encode() if coding else b""
         self._begun = itertools.count(1)
         self._listener = socket.create_server((host, 0), backlog=BACKLOG)
         self.port = self._listener.getsockname()[1]
@@ -96,7 +117,8 @@ class Coordinator:
             body = body.replace(QUERY.encode(), QUERY.replace("00001", f"{next(self._begun):05}").encode())
         if method == b"HEAD":
             return ANSWER + b"Content-Length: 0\r\n\r\n"
-        return ANSWER + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        coding = self._coding if path.startswith(EXECUTING) else b""
+        return ANSWER + coding + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
 
 
 def length_of(head):
