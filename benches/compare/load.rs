@@ -154,12 +154,14 @@ async fn poll(
 ) -> io::Result<Vec<Duration>> {
     let mut wire = Wire::connect(peer.pages, peer.tls.as_ref()).await?;
     let request = first_page(&mut wire, peer, size, coding).await?;
+    let mut first = None;
     repeat(from, until, async || {
         let mut length = 0;
         let status = wire.ask(&request, |piece| length += piece.len()).await?;
-        // A row more or less, or the last symbols of a compressed one.
-        let whole = status == 200 && length + 200 + size / 20 > size;
-        whole
+        // A row more or less; how long a compressed page is, the first one says.
+        let is_whole =
+            length == *first.get_or_insert(length) && (coding.is_some() || length + 200 > size);
+        (status == 200 && is_whole)
             .then_some(())
             .ok_or_else(|| io::Error::other(format!("status {status}, {length} bytes")))
     })

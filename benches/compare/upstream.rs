@@ -119,10 +119,8 @@ fn head(host: &str, size: &str, state: &str, data: &str) -> Vec<u8> {
 /// A page of about so many bytes on the wire.
 fn answer_of(host: &str, size: usize, coding: Option<Coding>) -> Vec<u8> {
     let Some(coding) = coding else { return chunked(&page(host, size, &mut |_| ROW.to_owned())) };
-    // Rows that compress about as results do; how far is not known before they are.
-    let mut text = page(host, size, &mut unlike);
-    let shrunk = coding.compressed(&text).len();
-    text = page(host, size * size / shrunk, &mut unlike);
+    // Rows that compress about as results do.
+    let text = page(host, size, &mut unlike);
     in_coding(&coding.compressed(&text), &format!("Content-Encoding: {}\r\n", coding.name()))
 }
 

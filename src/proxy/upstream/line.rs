@@ -224,6 +224,14 @@ impl Line {
         is_large && self.wants_pipe && self.came.is_empty() && self.wire.bare().is_some()
     }
 
+    /// Gives back what reads need, while the rest of an answer goes through a pipe: a slow client has that for minutes.
+    fn lighten(&mut self) {
+        if !self.is_small() || self.came.capacity() > SMALL_READ {
+            spent::give(mem::replace(&mut self.came, BytesMut::with_capacity(LEAST_READ)));
+            self.read = SMALL_READ;
+        }
+    }
+
     /// Whether nothing of an answer has come.
     pub(super) fn is_silent(&self) -> bool {
         self.most == 0

@@ -138,10 +138,13 @@ impl LineBody {
     }
 
     fn passed(&mut self, count: usize) {
-        self.passes = true;
         if let Some(line) = &mut self.line {
+            if !self.passes {
+                line.lighten();
+            }
             line.total += count;
         }
+        self.passes = true;
         match &mut self.length {
             Length::Bytes(left) => *left -= count as u64,
             Length::Chunks(chunks) => chunks.passed(count as u64),
