@@ -11,6 +11,7 @@ from pathlib import Path
 import debian
 import gateway
 from callgrind import Counts
+from costs import STEPS
 from counted import Counted, first_poll
 from one_page import Client, Coordinator
 
@@ -18,12 +19,6 @@ from one_page import Client, Coordinator
 REQUESTS = 100
 # Under valgrind a thousand backends take their time to end, too.
 gateway.STOP_LIMIT = 300
-# What a connection does for a request, from its head to the last byte of its answer.
-STEPS = (
-    "sluice::proxy::connection::one_by_one::heard::read",
-    "sluice::proxy::connection::answer::answer::{{closure}}",
-    "sluice::proxy::connection::one_by_one::Talk<S>::tell::{{closure}}",
-)
 # Of the first group's first backend; each has an address of its own, all of which are this machine.
 FIRST_ADDRESS = 0x7F010001
 

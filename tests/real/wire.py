@@ -1,8 +1,11 @@
 """Trino's protocol in a few lines of the standard library: for readiness and for looking at raw answers."""
 
+import fcntl
 import json
 import random
 import socket
+import tempfile
+import threading
 import urllib.error
 import urllib.request
 from contextlib import suppress
@@ -11,6 +14,8 @@ from pathlib import Path
 USER = {"X-Trino-User": "tests"}
 # From where on few services have a port of their own.
 LOWEST = 12000
+# Ports that a process claims at once; most need fewer.
+CLAIM = 200
 # What the kernel chooses from for those who name no port: 32768 and up, unless somebody has set it otherwise.
 RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
@@ -25,23 +30,40 @@ def free_ports(count):
 
 
 def free_port():
-    """One that this process has given to nobody yet."""
+    """One that this process has given to nobody yet, nor any other that asks here."""
     while True:
-        # Popping is one step, whichever threads do it.
-        port = _ports.pop()
+        with _lock:
+            if not _ports:
+                _ports.extend(claimed())
+            port = _ports.pop()
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
 
 
-def ports():
-    """All that may be promised, in an order of this process's own: others promise some, too."""
+def claimed():
+    """Ports that are this process's as long as it lives: others run tests at the same time."""
     kernels = int(RANGE.read_text().split()[0]) if RANGE.exists() else 32768
     # Where the kernel takes nearly all of them there is nothing better.
-    return random.sample(range(LOWEST, max(kernels, LOWEST + 1000)), k=max(kernels - LOWEST, 1000))
+    end = max(kernels, LOWEST + 1000)
+    firsts = range(LOWEST, end, CLAIM)
+    for first in random.sample(firsts, len(firsts)):
+        with suppress(OSError):
+            mark = open(Path(tempfile.gettempdir()) / f"sluice-ports-{first}", "w")
+            try:
+                fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                mark.close()
+                continue
+            _marks.append(mark)
+            return range(first, min(first + CLAIM, end))
+    raise RuntimeError("all ports are claimed")
 
 
-_ports = ports()
+_lock = threading.Lock()
+_ports = []
+# Held open, which is what holds the claims.
+_marks = []
 
 
 def exchange(method, url, body=None, headers=None, timeout=30, context=None):

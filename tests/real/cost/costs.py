@@ -1,7 +1,8 @@
 """What requests of a kind cost the gateway: instructions and allocations, counted, so that no other load changes them.
 
-Some hundreds of requests more cost so much more: what a start and an end cost falls out. Counted is the binary of the tests,
-without what only a release's linker does.
+Counted is only what a connection does for a request: what goes on by the clock, such as a look at the configuration's file
+every few seconds, is more the slower the machine is. Some hundreds of requests more cost so much more; what only the first ones
+cost falls out. It is the binary of the tests, without what only a release's linker does.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +13,12 @@ from counted import Counted, first_poll
 from one_page import Client, Coordinator
 
 ALLOCATING = ("malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc")
+# What a connection does for a request, from its head to the last byte of its answer.
+STEPS = (
+    "sluice::proxy::connection::one_by_one::heard::read",
+    "sluice::proxy::connection::answer::answer::{{closure}}",
+    "sluice::proxy::connection::one_by_one::Talk<S>::tell::{{closure}}",
+)
 CONNECTIONS = "gateway_store_connections_active"
 
 
@@ -30,20 +37,31 @@ class Kind:
     settings: dict = field(default_factory=dict)
     few: int = 100
     more: int = 500
+    # Calls are counted where instructions are not, and each look at the configuration makes thousands: so only of many requests.
+    allocations: bool = False
 
-    def cost(self, folder, store=None):
-        """What one of them costs, by name; `store` as of `settings`."""
-        few, more = [self._counted(requests, folder / str(requests), store) for requests in (self.few, self.more)]
-        since = more - few
-        each = {"instructions": since.instructions, "allocations": sum(since.calls[name] for name in ALLOCATING)}
+    def cost(self, folder):
+        """What one of them costs, by name."""
+        since = self._since(folder, [f"--toggle-collect={step}" for step in STEPS])
+        each = {"instructions": since.instructions}
+        if self.allocations:
+            each["allocations"] = sum(since.calls[name] for name in ALLOCATING)
         each |= {name: since.within[function] for name, function in self.parts.items()}
         return {name: round(count / (self.more - self.few), 1) for name, count in each.items()}
 
-    def _counted(self, requests, folder, store):
+    def whole(self, folder, store=None):
+        """Instructions of the whole process for one of them, with all that goes on meanwhile; `store` as of `settings`."""
+        return self._since(folder, [], store).instructions / (self.more - self.few)
+
+    def _since(self, folder, only, store=None):
+        few, more = [self._counted(requests, folder / str(requests), only, store) for requests in (self.few, self.more)]
+        return more - few
+
+    def _counted(self, requests, folder, only, store):
         """So many by one client of a gateway that does nothing else but what a store asks of it."""
         folder.mkdir(parents=True)
         profile = folder / "profile"
-        under = (debian.program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={profile}")
+        under = (debian.program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={profile}", *only)
         with Coordinator(rows=self.rows, coding=self.coding) as trino:
             # Probed once, and with a name of another kind for the second backend, whose marker then stands in the paths.
             backends = [{"name": name, "url": f"http://{host}:{trino.port}"} for name, host in (("a", "127.0.0.1"), ("b", "localhost"))]
