@@ -5,7 +5,7 @@
 //! None of them wakes anything, and an id never moves to another backend.
 //! What is rarely needed is awaited in a box of its own: the future of every poll would else have room for it.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use crate::{
         exchange::{Exchange, line},
         forward::{self, Page, Plan},
         handed::{Answer, Handed, other},
-        headers::clean_request,
+        headers::{clean_request, spent},
         owner::{self, Owner},
         page::{Counts, Lens, PageBody},
         resend, unavailable,
@@ -83,9 +83,9 @@ pub(crate) enum Kind {
 
 /// Answers everything below `/v1/statement/`.
 pub(crate) async fn statement(
-    core: Arc<Core>,
-    exchange: Arc<Exchange>,
-    request: Request<Body>,
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    request: &mut Request<Body>,
 ) -> Answer {
     let path = request.uri().path();
     let kind = match path.strip_prefix("/v1/statement/") {
@@ -103,13 +103,13 @@ pub(crate) async fn statement(
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::DELETE) {
         return other(answers::wrong_method());
     }
-    let request = match waits(&core, &exchange).filter(|_| kind == Kind::Queued) {
-        Some(id) => match Box::pin(waiting::poll::statement(&core, &exchange, id, request)).await {
+    if let Some(id) = waits(core, exchange).filter(|_| kind == Kind::Queued) {
+        let waiting = waiting::poll::statement(core, exchange, id, mem::take(request));
+        match Box::pin(waiting).await {
             waiting::poll::Found::Answer(answer) => return other(answer),
-            waiting::poll::Found::Became(request) => request,
-        },
-        None => request,
-    };
+            waiting::poll::Found::Became(became) => *request = became,
+        }
+    }
     follow(core, exchange, request, kind).await
 }
 
@@ -121,24 +121,24 @@ fn waits(core: &Core, exchange: &Exchange) -> Option<QueryId> {
 
 /// Answers `/v1/query/{id}` and its verbs.
 pub(crate) async fn query(
-    core: Arc<Core>,
-    exchange: Arc<Exchange>,
-    request: Request<Body>,
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    request: &mut Request<Body>,
 ) -> Answer {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     exchange.account.operation(if changes { Operation::QueryKill } else { Operation::QueryInfo });
-    match waits(&core, &exchange) {
-        Some(id) if !met::became(&core, &exchange, id).await => {
-            other(waiting::poll::query(&core, &exchange, id, request).await)
+    match waits(core, exchange) {
+        Some(id) if !met::became(core, exchange, id).await => {
+            other(waiting::poll::query(core, exchange, id, mem::take(request)).await)
         }
         _ => follow(core, exchange, request, Kind::Query).await,
     }
 }
 
 async fn follow(
-    core: Arc<Core>,
-    exchange: Arc<Exchange>,
-    request: Request<Body>,
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    request: &mut Request<Body>,
     kind: Kind,
 ) -> Answer {
     let Some(asked) = exchange.asked else {
@@ -146,16 +146,15 @@ async fn follow(
         return other(answers::not_found());
     };
     let id = core.shared.table.present_id(asked);
-    let followed = match Followed::read(&core, &exchange, request, asked, id, kind).await {
+    let followed = match Followed::read(core, exchange, request, asked, id, kind).await {
         Ok(followed) => followed,
         Err(refusal) => return *refusal,
     };
     let deadline = Instant::now() + PATIENCE;
     let mut asks_store = core.shared.replicas.is_shared();
     loop {
-        let mut owner = followed.owner(&core);
-        if matches!(owner, Owner::OneOf(_) | Owner::NotYetKnown) && std::mem::take(&mut asks_store)
-        {
+        let mut owner = followed.owner(core);
+        if matches!(owner, Owner::OneOf(_) | Owner::NotYetKnown) && mem::take(&mut asks_store) {
             owner = owner::in_store(&core.shared, &exchange.snapshot, id).await.unwrap_or(owner);
         }
         match owner {
@@ -165,13 +164,15 @@ async fn follow(
                         exchange.learned.query(query);
                         core.shared.metrics.route_lookup(Lookup::Hit);
                     }
-                    None => fell_back(&core, &exchange, id, Some(&backend)),
+                    None => fell_back(core, exchange, id, Some(&backend)),
                 }
-                return ask(&core, &exchange, &backend, query, &followed).await;
+                let answer = ask(core, exchange, &backend, query, &followed).await;
+                spent::give(followed.headers);
+                return answer;
             }
             Owner::OneOf(backends) => {
-                fell_back(&core, &exchange, id, None);
-                let found = Box::pin(seek::among(&core, &exchange, backends, &followed));
+                fell_back(core, exchange, id, None);
+                let found = Box::pin(seek::among(core, exchange, backends, &followed));
                 if let Ok(Some(answer)) = timeout_at(deadline, found).await {
                     return answer;
                 }
@@ -183,7 +184,7 @@ async fn follow(
             Owner::NotYetKnown => {}
         }
         if Instant::now() >= deadline {
-            return nobody_to_ask(&exchange);
+            return nobody_to_ask(exchange);
         }
         sleep(PAUSE).await;
         exchange.account.waited(PAUSE);
@@ -203,31 +204,30 @@ impl Followed {
     async fn read(
         core: &Core,
         exchange: &Exchange,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         asked: QueryId,
         id: QueryId,
         kind: Kind,
     ) -> Result<Self, Box<Answer>> {
-        let (mut parts, body) = request.into_parts();
-        clean_request(&mut parts.headers);
-        let path = parts.uri.path_and_query();
+        let path = request.uri().path_and_query();
         let path = path
             .and_then(|path| {
                 if asked == id { Some(path.clone()) } else { renamed(core, path, asked, id, kind) }
             })
             .ok_or_else(|| Box::new(other(answers::not_found())))?;
-        let body = if parts.method == Method::GET || parts.method == Method::HEAD {
+        let method = request.method().clone();
+        // Taken in any case: what nobody reads is to be seen as such by the connection.
+        let body = mem::take(request.body_mut());
+        let body = if method == Method::GET || method == Method::HEAD {
+            drop(body);
             Bytes::new()
         } else {
-            let whole = timeout(PATIENCE, Whole::of(Limited::new(body, LONGEST_BODY))).await;
-            let Ok(Ok(whole)) = whole else {
-                let words = "the request's body is too long or incomplete";
-                return Err(Box::new(other(answers::text(StatusCode::BAD_REQUEST, words))));
-            };
-            whole
+            Box::pin(short(body)).await?
         };
+        let mut headers = mem::take(request.headers_mut());
+        clean_request(&mut headers);
         let marker = exchange.marker.clone().filter(|_| asked == id);
-        Ok(Self { id, marker, kind, method: parts.method, path, headers: parts.headers, body })
+        Ok(Self { id, marker, kind, method, path, headers, body })
     }
 
     fn owner(&self, core: &Core) -> Owner {
@@ -256,6 +256,17 @@ impl Followed {
             Kind::Executing if query.is_some_and(Query::is_spooled) => Page::Spooled,
             Kind::Executing => Page::Executing,
             Kind::PartialCancel | Kind::Query => Page::None,
+        }
+    }
+}
+
+/// A body of a sentence.
+async fn short(body: Body) -> Result<Bytes, Box<Answer>> {
+    match timeout(PATIENCE, Whole::of(Limited::new(body, LONGEST_BODY))).await {
+        Ok(Ok(whole)) => Ok(whole),
+        _ => {
+            let words = "the request's body is too long or incomplete";
+            Err(Box::new(other(answers::text(StatusCode::BAD_REQUEST, words))))
         }
     }
 }
@@ -363,7 +374,7 @@ async fn send(
         asking.headers.set(TRACEPARENT, trace.clone());
     }
     let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
-    forward::send(&core.upstream, exchange, backend, asking, body, within).await
+    forward::send(&core.upstream, exchange, backend, &mut asking, body, within).await
 }
 
 /// Trino 483 says so from the POST's answer on.
@@ -445,8 +456,9 @@ async fn deliver(
     let watch = watch.encoded(&parts.headers);
     let counts = Counts::of(exchange, &core.shared.chronicle, &parts.headers);
     let page = PageBody::new(body, lens, watch, held, counts).passing(exchange.is_bare);
-    let page = page.gathered().await;
-    http::Response::from_parts(parts, Handed::Page(Box::new(page)))
+    let mut page = Box::new(page);
+    page.gather().await;
+    http::Response::from_parts(parts, Handed::Page(page))
 }
 
 /// Rule L3: what an answer's status says of the query's end.

@@ -182,13 +182,13 @@ pub(crate) async fn send(
     upstream: &Upstream,
     exchange: &Exchange,
     backend: &Arc<Backend>,
-    mut asking: Asking<'_>,
+    asking: &mut Asking<'_>,
     body: Outgoing,
     within: std::time::Duration,
 ) -> Result<Response<AnswerBody>, Failure> {
     exchange.learned.backend(&backend.name);
     let is_statement = asking.method == Method::POST;
-    let told = exchange.spans.attempt(exchange, backend, &mut asking);
+    let told = exchange.spans.attempt(exchange, backend, asking);
     let started = Instant::now();
     let outcome = upstream.send(backend.trust.as_ref(), asking, body, within).await;
     told.into_iter().for_each(|attempt| attempt.ended(&outcome));

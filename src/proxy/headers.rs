@@ -7,6 +7,8 @@ use http::HeaderMap;
 
 use crate::trino::headers::{end_here, is_forwarding};
 
+pub(crate) mod spent;
+
 /// Takes out of a request what ends at this hop.
 pub(crate) fn clean_request(headers: &mut HeaderMap) {
     // The body is read or streamed by us: 100-continue has been answered, and the length is stated anew.

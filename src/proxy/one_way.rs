@@ -95,9 +95,10 @@ async fn try_to(
     let path =
         parts.uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
     let what = (parts.method, &path);
-    let asking = forward::asking(exchange, backend, &plan, what, &parts.headers)?;
+    let mut asking = forward::asking(exchange, backend, &plan, what, &parts.headers)?;
     let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
-    let answer = forward::send(&core.upstream, exchange, backend, asking, body, within).await?;
+    let answer =
+        forward::send(&core.upstream, exchange, backend, &mut asking, body, within).await?;
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts, plan.patch.as_deref());
     core.shared.challenges(exchange, backend, &mut parts.headers);

@@ -227,14 +227,13 @@ impl PageBody {
 
     /// Takes what came together with the answer's head, so that a small page leaves in one write. It waits for
     /// nothing that has yet to come.
-    pub(crate) async fn gathered(mut self) -> Self {
+    pub(crate) async fn gather(&mut self) {
         poll_fn(|cx| match self.poll_gather(cx) {
             Poll::Pending if self.ready.is_empty() => Poll::Ready(()),
             gathered => gathered,
         })
         .await;
         self.watch.written().await;
-        self
     }
 
     /// Ready when what is there should be passed on. It gives the task that reads from the coordinator one turn to

@@ -154,15 +154,8 @@ async fn send(
     );
     let (about, lease) = (query.about.clone(), query.take_lease());
     let instead_of = Some((Arc::clone(query), place));
-    let forwarded = statement::forward_statement(
-        Arc::clone(core),
-        Arc::clone(exchange),
-        chosen,
-        statement,
-        about,
-        lease,
-        instead_of,
-    );
+    let forwarded =
+        statement::forward_statement(core, exchange, chosen, statement, about, lease, instead_of);
     let answer = Box::pin(forwarded).await;
     (answer.status() == StatusCode::OK).then_some(answer)
 }

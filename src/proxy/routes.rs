@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    mem,
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -41,22 +42,31 @@ use crate::{
     },
 };
 
+/// Where statements go.
+const STATEMENT: &str = "/v1/statement";
+
 /// What follows a statement: most of what comes.
 const FOLLOWED: &str = "/v1/statement/";
 
-/// Answers a request. What follows a statement goes past the router, whose tree, parameters and boxes would cost as much
+/// Answers a request. A statement and what follows it go past the router, whose tree, parameters and boxes would cost as much
 /// as finding its owner.
 pub(crate) async fn answer(
     core: &Arc<Core>,
-    mut routes: Router,
-    exchange: Arc<Exchange>,
-    mut request: Request<Body>,
+    routes: &Router,
+    exchange: &Arc<Exchange>,
+    request: &mut Request<Body>,
 ) -> Answer {
     if request.uri().path().starts_with(FOLLOWED) {
-        let followed = followed::statement(Arc::clone(core), exchange, request);
+        let followed = followed::statement(core, exchange, request);
         return unless_it_panics(core, Box::pin(followed)).await;
     }
-    request.extensions_mut().insert(exchange);
+    if request.uri().path() == STATEMENT {
+        let stated = new_statement(core, exchange, request);
+        return unless_it_panics(core, Box::pin(stated)).await;
+    }
+    let mut request = mem::take(request);
+    request.extensions_mut().insert(Arc::clone(exchange));
+    let mut routes = routes.clone();
     let answered = async move {
         match routes.call(request).await {
             Ok(answer) => handed::other(answer),
@@ -84,10 +94,9 @@ async fn unless_it_panics(
     .await
 }
 
-/// The routes of one data thread, but for [`FOLLOWED`]. Everything that is not here is 404 in Trino's words.
+/// The routes of one data thread, but for [`STATEMENT`] and [`FOLLOWED`]. Everything that is not here is 404 in Trino's words.
 pub(crate) fn router(core: &Arc<Core>) -> Router {
     Router::new()
-        .route("/v1/statement", any(new_statement))
         .route("/v1/query", any(coordinator_wide))
         .route("/v1/query/{*rest}", any(followed_query))
         .route("/v1/spooled/{*rest}", any(spooled_segment))
@@ -113,21 +122,22 @@ pub(crate) fn router(core: &Arc<Core>) -> Router {
 type Context = (State<Arc<Core>>, Extension<Arc<Exchange>>);
 
 async fn new_statement(
-    (State(core), Extension(exchange)): Context,
-    request: Request<Body>,
-) -> Response {
-    match *request.method() {
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    request: &mut Request<Body>,
+) -> Answer {
+    handed::other(match *request.method() {
         Method::POST => statement::submit(core, exchange, request).await,
-        Method::HEAD => credential_check(core, exchange, request).await,
+        Method::HEAD => Box::pin(credential_check(core, exchange, mem::take(request))).await,
         _ => answers::wrong_method(),
-    }
+    })
 }
 
 async fn followed_query(
     (State(core), Extension(exchange)): Context,
-    request: Request<Body>,
+    mut request: Request<Body>,
 ) -> Response {
-    followed::query(core, exchange, request).await.map(Body::new)
+    followed::query(&core, &exchange, &mut request).await.map(Body::new)
 }
 
 async fn coordinator_wide(
@@ -189,12 +199,12 @@ async fn server_state((State(core), Extension(exchange)): Context, headers: Head
 /// `HEAD /v1/statement` asks whether a statement would be let in: a backend says so where there is one, 405 if it is too
 /// old for the question; it never wakes one.
 async fn credential_check(
-    core: Arc<Core>,
-    exchange: Arc<Exchange>,
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
     request: Request<Body>,
 ) -> Response {
     exchange.account.operation(Operation::StatementHead);
-    one_way::forward_or(core, exchange, request, answers::empty).await
+    one_way::forward_or(Arc::clone(core), Arc::clone(exchange), request, answers::empty).await
 }
 
 /// Reads what every request has: the client's base URL, marker, ids; and leaves Trino's own path in the URI.
@@ -202,7 +212,7 @@ pub(crate) fn open(
     core: &Arc<Core>,
     client: Client,
     request: &mut Request<Body>,
-) -> Result<Exchange, String> {
+) -> Result<Arc<Exchange>, String> {
     let peer = client.address;
     let snapshot = core.shared.current.load_full();
     let config = &snapshot.config;
@@ -232,7 +242,7 @@ pub(crate) fn open(
     let Opened { trace, adds_trace, came_with_trace, spans } =
         spans::open(core, generates, peer, asked, request);
     let headers = request.headers();
-    Ok(Exchange {
+    Ok(Arc::new(Exchange {
         client: client_address(peer.ip(), headers, trusted),
         request_id: RequestId::of(headers),
         trace,
@@ -247,7 +257,7 @@ pub(crate) fn open(
         marker,
         asked,
         snapshot,
-    })
+    }))
 }
 
 /// The last hop that no trusted proxy vouches for (observability.md 5: the rightmost untrusted one).

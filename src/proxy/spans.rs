@@ -129,7 +129,7 @@ impl Spans {
         exchange: &'a Exchange,
         backend: &Arc<Backend>,
         asking: &mut Asking<'_>,
-    ) -> Option<Attempt<'a>> {
+    ) -> Option<Box<Attempt<'a>>> {
         if matches!(self, Self::Off) {
             return None;
         }
@@ -141,7 +141,8 @@ impl Spans {
             State::Becomes(state) => headers.set(inject::TRACESTATE, state),
         }
         context.header().into_iter().for_each(|parent| headers.set(TRACEPARENT, parent));
-        self.server().map(|server| Attempt::begin(server, exchange, backend, context, asking))
+        let server = self.server()?;
+        Some(Box::new(Attempt::begin(server, exchange, backend, context, asking)))
     }
 
     /// The span of the query that a POST asks for; what counts as none has none.

@@ -4,7 +4,7 @@
 //! be sent to another backend whenever one did not answer, until its `nextUri` was followed. A statement of a
 //! transaction is never moved, and one that is no demand (`kill_query`, no user, no text) never counts.
 
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
@@ -47,36 +47,37 @@ use sending::{about, accepted, attempt, deliver, kept};
 
 /// Answers `POST /v1/statement`.
 pub(crate) async fn submit(
-    core: Arc<Core>,
-    exchange: Arc<Exchange>,
-    request: Request<Body>,
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
+    request: &mut Request<Body>,
 ) -> Response {
     exchange.account.operation(Operation::StatementSubmit);
     if exchange.marker.is_some() {
         return answers::no_such_path();
     }
-    let (mut parts, body) = request.into_parts();
-    let most = exchange.snapshot.config.data.max_statement_bytes.get();
-    let body = match collect(body, most, exchange.snapshot.config.data.header_timeout.get()).await {
+    let data = &exchange.snapshot.config.data;
+    let (most, patience) = (data.max_statement_bytes.get(), data.header_timeout.get());
+    let body = match collect(mem::take(request.body_mut()), most, patience).await {
         Ok(body) => body,
         Err(refused) => {
             // A stream of HTTP/2 has no other way to break: its client reset it, or is reset itself.
-            let is_stream = parts.version == Version::HTTP_2;
+            let is_stream = request.version() == Version::HTTP_2;
             let refused = match refused {
                 Refused::Broken if is_stream => Refused::Left,
                 refused => refused,
             };
-            let answer = refused.answer(&core, &exchange);
-            let asked = Asked::read(&core, &exchange, &parts.headers, &Bytes::new());
-            return rejected(&core, &exchange, &asked, answer);
+            let answer = refused.answer(core, exchange);
+            let asked = Asked::read(core, exchange, request.headers(), &Bytes::new());
+            return rejected(core, exchange, &asked, answer);
         }
     };
-    clean_request(&mut parts.headers);
-    let asked = read(&core, &exchange, &parts.headers, &body);
+    let mut headers = mem::take(request.headers_mut());
+    clean_request(&mut headers);
+    let asked = read(core, exchange, &headers, &body);
     if let Some(target) = asked.kills {
-        return kill(core, exchange, parts.headers, body, &asked, target).await;
+        return Box::pin(kill(core, exchange, headers, body, &asked, target)).await;
     }
-    dispatch(core, exchange, parts.headers, body, &asked).await
+    dispatch(core, exchange, headers, body, &asked).await
 }
 
 /// Tells of a statement that no group has taken, and gives its answer.
@@ -186,31 +187,32 @@ fn is_departure(error: &axum::Error) -> bool {
 
 /// Decides, takes the permit, forwards; what cannot be forwarded yet waits.
 async fn dispatch(
-    core: Arc<Core>,
-    exchange: Arc<Exchange>,
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
     headers: HeaderMap,
     body: Bytes,
     asked: &Asked,
 ) -> Response {
-    chosen::recall_transaction(&core, &exchange, asked).await;
-    let chosen = match chosen::choose(&core, &exchange, &headers, asked) {
+    chosen::recall_transaction(core, exchange, asked).await;
+    let chosen = match chosen::choose(core, exchange, &headers, asked) {
         Choice::Go(chosen) => chosen,
         Choice::Wait(group) if asked.may_wait_for(&group) => {
+            let (core, exchange) = (Arc::clone(core), Arc::clone(exchange));
             return Box::pin(waiting::submit(core, exchange, group, headers, body, asked)).await;
         }
         Choice::Wait(_) | Choice::Nobody(_) if let Some(target) = asked.kills => {
-            return waiting::kill::of_nobodys(&core, &exchange, asked, target);
+            return waiting::kill::of_nobodys(core, exchange, asked, target);
         }
-        Choice::Wait(group) => return waiting::not_waited_for(&core, &exchange, &group, asked),
+        Choice::Wait(group) => return waiting::not_waited_for(core, exchange, &group, asked),
         Choice::Nobody(refusal) | Choice::Refused(refusal) => return *refusal,
     };
     exchange.account.group(&chosen.group.metrics);
-    let lease = asked.is_demand().then(|| accepted(&core, &chosen.group, asked));
-    let about = about(&exchange, &chosen.group, asked);
+    let lease = asked.is_demand().then(|| accepted(core, &chosen.group, asked));
+    let about = about(exchange, &chosen.group, asked);
     if lease.is_some() {
         asked.origin.accepted(&about);
     }
-    let statement = Arc::new(kept(&core, headers, body, asked));
+    let statement = Arc::new(kept(core, headers, body, asked));
     forward_statement(core, exchange, chosen, statement, about, lease, None).await
 }
 
@@ -225,8 +227,8 @@ pub(crate) enum Place {
 
 /// Sends a statement until some backend has answered, and gives that answer on.
 pub(crate) async fn forward_statement(
-    core: Arc<Core>,
-    exchange: Arc<Exchange>,
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
     mut chosen: Chosen,
     statement: Arc<Statement>,
     about: About,
@@ -241,10 +243,10 @@ pub(crate) async fn forward_statement(
         if let (Some(lease), Some(load)) = (&lease, chosen.load.take()) {
             lease.place(load);
         }
-        let outcome = attempt(&core, &exchange, &backend, &statement, None).await;
+        let outcome = attempt(core, exchange, &backend, &statement, None).await;
         if let Some(retry) = reason_to_retry(&outcome)
             && !statement.in_transaction
-            && chosen.next(&exchange, statement.user.as_deref(), &outcome)
+            && chosen.next(exchange, statement.user.as_deref(), &outcome)
         {
             backend.live.metrics.retried(retry);
             line!(
@@ -263,8 +265,9 @@ pub(crate) async fn forward_statement(
                 let statement = (!is_last).then_some(statement);
                 let instead_of = instead_of.map(|(old, _)| old);
                 let pass = None;
-                let newcomer = Newcomer { about, group, lease, statement, instead_of, pass };
-                deliver(&core, exchange, backend, answer, newcomer).await
+                let newcomer =
+                    Box::new(Newcomer { about, group, lease, statement, instead_of, pass });
+                deliver(core, exchange, backend, answer, newcomer).await
             }
             Err(Failure::Connect(ref error))
                 if NoTls::find(error.as_ref()).is_none()
@@ -275,11 +278,12 @@ pub(crate) async fn forward_statement(
             {
                 // It looked ready and is not there: demand like any other, and its backend is woken.
                 let group = Arc::clone(&chosen.group);
+                let (core, exchange) = (Arc::clone(core), Arc::clone(exchange));
                 let waits = waiting::instead(core, exchange, group, about, statement, lease);
                 Box::pin(waits).await
             }
             Err(failure) => {
-                let answer = forward::failed(&core, &exchange, &chosen.group.name, &failure);
+                let answer = forward::failed(core, exchange, &chosen.group.name, &failure);
                 let end = End::rejected(answer.status().as_u16(), Some("no coordinator answered"));
                 about.tell(&end.by(backend.name.as_ref()), counts);
                 answer
@@ -299,21 +303,21 @@ fn reason_to_retry(outcome: &Result<(Plan, http::Response<AnswerBody>), Failure>
 
 /// `CALL system.runtime.kill_query`: goes to the owner of the id it names, counts as no query and wakes nothing.
 async fn kill(
-    core: Arc<Core>,
-    exchange: Arc<Exchange>,
+    core: &Arc<Core>,
+    exchange: &Arc<Exchange>,
     headers: HeaderMap,
     body: Bytes,
     asked: &Asked,
     target: QueryId,
 ) -> Response {
     exchange.account.operation(Operation::QueryKill);
-    waiting::recall::recall(&core, &exchange, target, None).await;
-    if let Some(answer) = waiting::kill::of_waiting(&core, &exchange, target, asked) {
+    waiting::recall::recall(core, exchange, target, None).await;
+    if let Some(answer) = waiting::kill::of_waiting(core, exchange, target, asked) {
         return answer;
     }
     let present = core.shared.table.present_id(target);
     let body = if present == target { body } else { replace_id(&body, target, present) };
-    let mut owner = owner::find(&core.shared, &exchange.snapshot, &exchange, present);
+    let mut owner = owner::find(&core.shared, &exchange.snapshot, exchange, present);
     if !matches!(owner, owner::Owner::Known(..)) {
         let stored = owner::in_store(&core.shared, &exchange.snapshot, present).await;
         owner = stored.unwrap_or(owner);
@@ -323,11 +327,11 @@ async fn kill(
         return dispatch(core, exchange, headers, body, asked).await;
     };
     core.shared.metrics.route_lookup(Lookup::Hit);
-    let chosen = Chosen::fixed(&core, &exchange, &backend);
+    let chosen = Chosen::fixed(core, exchange, &backend);
     exchange.account.group(&chosen.group.metrics);
     let statement =
         Statement { kept: None, body, headers, in_transaction: true, user: asked.user.clone() };
-    let about = About { kind: StatementKind::Utility, ..about(&exchange, &chosen.group, asked) };
+    let about = About { kind: StatementKind::Utility, ..about(exchange, &chosen.group, asked) };
     forward_statement(core, exchange, chosen, Arc::new(statement), about, None, None).await
 }
 

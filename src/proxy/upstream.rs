@@ -61,7 +61,6 @@ pub(crate) struct Upstream {
 }
 
 /// The two ways to the coordinators that are connected to alike.
-#[derive(Clone)]
 struct Ways {
     http: Http,
     connecting: Connecting,
@@ -70,7 +69,7 @@ struct Ways {
 
 /// Connections over TLS.
 struct Pool {
-    ways: Ways,
+    ways: Arc<Ways>,
     /// Gone when no snapshot has it any more.
     trust: Weak<Trust>,
 }
@@ -113,28 +112,28 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         trust: Option<&Arc<Trust>>,
-        asking: Asking<'_>,
+        asking: &Asking<'_>,
         body: Outgoing,
         within: Duration,
     ) -> Result<Response<AnswerBody>, Failure> {
         let ways = trust.map(|trust| self.pool(trust));
-        let answering = ways.as_ref().unwrap_or(&self.plain).send(asking, body);
+        let answering = ways.as_deref().unwrap_or(&self.plain).send(asking, body);
         timeout(within, answering).await.unwrap_or(Err(Failure::Late(within)))
     }
 
     /// The connections of that trust; those of trusts that a reload took away go when another comes.
-    fn pool(&self, trust: &Arc<Trust>) -> Ways {
+    fn pool(&self, trust: &Arc<Trust>) -> Arc<Ways> {
         let mut pools = self.secure.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get_mut(&trust.id()) {
             // A reload that changed nothing here made it anew.
             if !std::ptr::eq(pool.trust.as_ptr(), Arc::as_ptr(trust)) {
                 pool.trust = Arc::downgrade(trust);
             }
-            return pool.ways.clone();
+            return Arc::clone(&pool.ways);
         }
         pools.retain(|_, pool| pool.trust.strong_count() > 0);
-        let ways = Ways::new(&self.settings, Some(trust), &self.metrics);
-        let pool = Pool { ways: ways.clone(), trust: Arc::downgrade(trust) };
+        let ways = Arc::new(Ways::new(&self.settings, Some(trust), &self.metrics));
+        let pool = Pool { ways: Arc::clone(&ways), trust: Arc::downgrade(trust) };
         pools.insert(trust.id(), pool);
         ways
     }
@@ -157,24 +156,24 @@ impl Ways {
 
     async fn send(
         &self,
-        asking: Asking<'_>,
+        asking: &Asking<'_>,
         body: Outgoing,
     ) -> Result<Response<AnswerBody>, Failure> {
         match body {
-            Outgoing::Whole(body) => self.ask(&asking, body).await,
+            Outgoing::Whole(body) => self.ask(asking, body).await,
             Outgoing::Streaming(body) => Box::pin(self.stream(asking, body)).await,
         }
     }
 
     async fn stream(
         &self,
-        asking: Asking<'_>,
+        asking: &Asking<'_>,
         body: Body,
     ) -> Result<Response<AnswerBody>, Failure> {
         let mut request = Request::new(body);
         *request.headers_mut() = asking.headers.whole();
-        *request.method_mut() = asking.method;
-        *request.uri_mut() = asking.uri;
+        asking.method.clone_into(request.method_mut());
+        asking.uri.clone_into(request.uri_mut());
         match self.http.request(request).await {
             Ok(answer) => Ok(answer.map(AnswerBody::Hyper)),
             Err(error) if error.is_connect() => Err(Failure::Connect(error.into())),
@@ -184,7 +183,8 @@ impl Ways {
 
     /// Asks on a line that is open already, else on a new one.
     async fn ask(&self, asking: &Asking<'_>, body: Bytes) -> Result<Response<AnswerBody>, Failure> {
-        let (words, method) = (asked(asking, body.len()), &asking.method);
+        let method = &asking.method;
+        let (words, body) = asked(asking, body);
         let authority = asking.uri.authority();
         let authority =
             authority.ok_or_else(|| Failure::Unsendable("no coordinator".to_owned()))?;

@@ -49,28 +49,28 @@ async fn page_of_metrics(core: &Core, headers: HeaderMap) -> Option<Response<Bod
 
 /// Answers a request.
 pub(super) async fn answer(
-    service: Service,
-    stage: Arc<Stage>,
-    mut request: Request<Body>,
+    service: &Service,
+    stage: &Arc<Stage>,
+    request: &mut Request<Body>,
 ) -> Response<Accounted> {
     let Service { core, routes, client } = service;
     stage.busy();
     if request.method() == Method::POST {
-        first_words(&core).await;
+        first_words(core).await;
     }
     let is_scrape = request.method() == Method::GET && request.uri().path() == "/metrics";
-    if is_scrape && let Some(answer) = page_of_metrics(&core, request.headers().clone()).await {
-        return answer.map(|body| Accounted::alone(body, stage));
+    if is_scrape && let Some(answer) = page_of_metrics(core, request.headers().clone()).await {
+        return answer.map(|body| Accounted::alone(body, Arc::clone(stage)));
     }
     let (is_h1, is_head) = (request.version() < Version::HTTP_2, request.method() == Method::HEAD);
-    let exchange = match routes::open(&core, client, &mut request) {
-        Ok(exchange) => Arc::new(exchange),
+    let exchange = match routes::open(core, *client, request) {
+        Ok(exchange) => exchange,
         Err(why) => {
             let refusal = answers::text(StatusCode::BAD_REQUEST, &why);
-            return refusal.map(|body| Accounted::alone(body, stage));
+            return refusal.map(|body| Accounted::alone(body, Arc::clone(stage)));
         }
     };
-    let mut answer = routes::answer(&core, routes, Arc::clone(&exchange), request).await;
+    let mut answer = routes::answer(core, routes, &exchange, request).await;
     if is_head {
         without_body(&mut answer);
     }
@@ -84,7 +84,7 @@ pub(super) async fn answer(
     if is_h1 && core.shared.lifecycle.is_draining() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    exchange.close_with(answer, stage)
+    exchange.close_with(answer, Arc::clone(stage))
 }
 
 /// What HEAD gets of an answer that GET would get: HTTP/2 would send the body, and HTTP/1.1 would never ask for its

@@ -30,13 +30,20 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use self::{heard::Heard, incoming::Incoming, pen::Pen, telling::Telling, told::Asker};
+use self::{
+    heard::Heard,
+    incoming::Incoming,
+    pen::Pen,
+    telling::Telling,
+    told::{Asker, Framing},
+};
 use super::{LAST_WORDS, LONGEST_HEAD, Service, answer::answer};
 use crate::proxy::{
     answers,
     core::Stops,
     deadlines::{Guarded, Limits, Reset, Stage},
     exchange::Accounted,
+    headers::spent,
     pipe::Piped,
     turn,
 };
@@ -180,9 +187,13 @@ impl<S: AsyncRead + AsyncWrite + Piped + Reset + Unpin> Talk<S> {
         let is_head = *heard.request.method() == Method::HEAD;
         let asker = Asker { is_head, is_old: heard.is_old(), stays: heard.stays };
         let (mut incoming, body) = Incoming::of(heard.length, heard.waits);
-        let request = heard.request.map(|()| body);
-        let answering = answer(service.clone(), Arc::clone(&self.stage), request);
-        let Some(answer) = self.answered(pin!(answering), &mut incoming).await else {
+        let answer = {
+            let mut request = heard.request.map(|()| body);
+            let stage = Arc::clone(&self.stage);
+            let answering = answer(service, &stage, &mut request);
+            self.answered(pin!(answering), &mut incoming).await
+        };
+        let Some(answer) = answer else {
             return Err(io::ErrorKind::ConnectionAborted.into());
         };
         self.tell(answer, asker, incoming).await
@@ -217,9 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Piped + Reset + Unpin> Talk<S> {
     ) -> io::Result<bool> {
         let whole = incoming.as_mut().is_none_or(|it| it.has_come(&mut self.came));
         let asker = Asker { stays: asker.stays && whole, ..asker };
-        let (parts, body) = answer.into_parts();
-        let exact = body.size_hint().exact();
-        let (stays, framing) = told::write(&parts, exact, asker, &mut self.pen.text);
+        let (stays, framing, body) = self.tell_head(answer, asker);
         let mut telling = Telling::new(body, framing, &mut self.pen);
         turn::given().await;
         poll_fn(|cx| {
@@ -243,6 +252,19 @@ impl<S: AsyncRead + AsyncWrite + Piped + Reset + Unpin> Talk<S> {
         .await
         .inspect_err(|_| self.stage.broken())?;
         Ok(stays)
+    }
+
+    /// Writes down the head of an answer; whether another may follow, and what is still to be written, and how.
+    fn tell_head(
+        &mut self,
+        answer: Response<Accounted>,
+        asker: Asker,
+    ) -> (bool, Framing, Accounted) {
+        let (parts, body) = answer.into_parts();
+        let exact = body.size_hint().exact();
+        let (stays, framing) = told::write(&parts, exact, asker, &mut self.pen.text);
+        spent::give(parts.headers);
+        (stays, framing, body)
     }
 
     /// Listens to the client while its answer is made: for the rest of its body, or for its leaving.

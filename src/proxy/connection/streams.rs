@@ -118,7 +118,10 @@ async fn forsaken(stops: &Stops, streams: &Streams) {
 async fn served(service: Service, request: Request<Incoming>) -> Response<Body> {
     let stage = STAGE.try_with(Arc::clone).unwrap_or_default();
     match as_one_by_one(request) {
-        Ok(request) => answer(service, stage, request.map(Body::new)).await.map(Body::new),
+        Ok(request) => {
+            let mut request = request.map(Body::new);
+            answer(&service, &stage, &mut request).await.map(Body::new)
+        }
         Err(refusal) => *refusal,
     }
 }

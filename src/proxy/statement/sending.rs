@@ -89,10 +89,11 @@ pub(crate) async fn attempt(
     let path = PathAndQuery::from_static("/v1/statement");
     let body = Outgoing::Whole(statement.body.clone());
     let what = (Method::POST, &path);
-    let asking = forward::asking(exchange, backend, &plan, what, &statement.headers)?;
+    let mut asking = forward::asking(exchange, backend, &plan, what, &statement.headers)?;
     let within = exchange.snapshot.config.upstream.statement_timeout.get();
     let within = most.map_or(within, |most| most.min(within));
-    let answer = forward::send(&core.upstream, exchange, backend, asking, body, within).await?;
+    let answer =
+        forward::send(&core.upstream, exchange, backend, &mut asking, body, within).await?;
     Ok((plan, answer))
 }
 
@@ -112,29 +113,30 @@ pub(crate) fn refused_by(
 /// Gives the backend's answer to the client, page or not.
 pub(crate) async fn deliver(
     core: &Arc<Core>,
-    exchange: Arc<Exchange>,
+    exchange: &Arc<Exchange>,
     backend: Arc<Backend>,
     (plan, answer): Attempted,
-    newcomer: Newcomer,
+    newcomer: Box<Newcomer>,
 ) -> Response {
     if answer.status() != StatusCode::OK {
         // A 4xx or 5xx creates no query: the lease goes back at once (rule L4).
         let end = End::rejected(answer.status().as_u16(), None).by(backend.name.as_ref());
         newcomer.about.tell(&end, newcomer.lease.is_some());
         drop(newcomer);
-        return refused_by(core, &exchange, &backend, (plan, answer));
+        return refused_by(core, exchange, &backend, (plan, answer));
     }
     let (mut parts, body) = answer.into_parts();
     forward::clean_answer(&mut parts, plan.patch.as_deref());
-    core.shared.challenges(&exchange, &backend, &mut parts.headers);
+    core.shared.challenges(exchange, &backend, &mut parts.headers);
     let lens = Lens::new(plan.patch.as_ref(), &parts.headers);
     if lens.changes_length() {
         parts.headers.remove(http::header::CONTENT_LENGTH);
     }
-    let counts = Counts::of(&exchange, &core.shared.chronicle, &parts.headers);
-    let subject = Subject::New(Box::new(newcomer));
-    let watch =
-        Watch::new(Arc::clone(&core.shared), exchange, backend, subject).encoded(&parts.headers);
-    let page = PageBody::new(body, lens, watch, Vec::new(), counts).gathered().await;
+    let counts = Counts::of(exchange, &core.shared.chronicle, &parts.headers);
+    let subject = Subject::New(newcomer);
+    let watch = Watch::new(Arc::clone(&core.shared), Arc::clone(exchange), backend, subject)
+        .encoded(&parts.headers);
+    let mut page = Box::new(PageBody::new(body, lens, watch, Vec::new(), counts));
+    page.gather().await;
     Response::from_parts(parts, Body::new(page))
 }

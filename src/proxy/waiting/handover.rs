@@ -105,15 +105,15 @@ pub(super) async fn hand_over(
         return Handed::Answer(answer);
     }
     first_byte(exchange, &about, &group);
-    let newcomer = Newcomer {
+    let newcomer = Box::new(Newcomer {
         about,
         group,
         lease,
         statement: Some(statement),
         instead_of: None,
         pass: Some(pass),
-    };
-    let given = sending::deliver(core, Arc::clone(exchange), backend, (plan, answer), newcomer);
+    });
+    let given = sending::deliver(core, exchange, backend, (plan, answer), newcomer);
     Handed::Answer(given.await)
 }
 

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use bytes::{Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version,
+    HeaderName, HeaderValue, Method, Request, StatusCode, Uri, Version,
     header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING},
 };
 use httparse::{Error, Header, Status};
@@ -16,6 +16,7 @@ use crate::{
     proxy::{
         chunks::Chunks,
         connection::{LONGEST_HEAD, MOST_HEADERS},
+        headers::spent,
     },
     trino::headers::{header_name, items},
 };
@@ -101,7 +102,7 @@ impl Lies {
             return Err(StatusCode::URI_TOO_LONG);
         }
         let mut framing = Framing { stays: !self.is_old, ..Framing::default() };
-        let mut headers = HeaderMap::with_capacity(self.headers.len());
+        let mut headers = spent::take(self.headers.len());
         for (name, value) in self.headers {
             let name = head.get(name).and_then(header_name);
             let value = HeaderValue::from_maybe_shared(slice(head, value)?);

@@ -14,7 +14,7 @@ use httparse::{Header, ParserConfig, Response, Status};
 
 use super::Broken;
 use crate::{
-    proxy::chunks::Chunks,
+    proxy::{chunks::Chunks, headers::spent},
     trino::headers::{header_name, items},
 };
 
@@ -102,7 +102,7 @@ fn words(error: httparse::Error) -> &'static str {
 }
 
 fn named(head: &Bytes, lie: &[Lies]) -> Result<HeaderMap, Broken> {
-    let mut headers = HeaderMap::with_capacity(lie.len() + OURS);
+    let mut headers = spent::take(lie.len() + OURS);
     for Lies { name, value } in lie {
         let name = head.get(name.0..name.1).and_then(header_name);
         let value = (value.1 <= head.len()).then(|| head.slice(value.0..value.1));

@@ -214,7 +214,7 @@ async fn send(
     let (parts, body) = request.into_parts();
     let headers = Headers::of(&parts.headers);
     let (method, uri, body) = (parts.method, parts.uri, Outgoing::Whole(body));
-    upstream.send(None, Asking { method, uri, headers }, body, Duration::from_secs(10)).await
+    upstream.send(None, &Asking { method, uri, headers }, body, Duration::from_secs(10)).await
 }
 
 async fn get(upstream: &Upstream, to: SocketAddr) -> Result<String, Failure> {
