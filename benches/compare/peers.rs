@@ -70,7 +70,7 @@ pub(crate) async fn start(sluices: &[PathBuf], to: Coordinators) -> Vec<Peer> {
             0 => "Sluice".to_owned(),
             _ => format!("Sluice {}", number + 1),
         };
-        peers.extend(sluice(name, binary, to, ("", "")));
+        peers.extend(sluice(name, binary, to, Also::default()));
     }
     peers.extend(haproxy("HAProxy", to, ""));
     peers.extend(nginx(to));
@@ -109,14 +109,17 @@ pub(crate) async fn telling(
     ];
     let mut peers = vec![direct(to)];
     for (name, more) in degrees {
-        peers.extend(sluice(name.to_owned(), binary, to, ("", &more)));
+        peers.extend(sluice(name.to_owned(), binary, to, Also { more, ..Also::default() }));
     }
+    let rules = Also { rules: many_rules(), ..Also::default() };
+    peers.extend(sluice(format!("{} rules", MANY + 1), binary, to, rules));
     peers.extend(haproxy("HAProxy", to, ""));
     let Secret { certificate, key, both, .. } = secret;
     let tls =
         format!(", tls: {{ certificate: '{}', key: '{}' }}", certificate.display(), key.display());
     let ssl = format!(" ssl crt {}", both.display());
-    let secured = sluice("TLS in".to_owned(), binary, to, (&tls, ""));
+    let secured = Also { data: tls, ..Also::default() };
+    let secured = sluice("TLS in".to_owned(), binary, to, secured);
     let secured = secured.into_iter().chain(haproxy("HAProxy, TLS in", to, &ssl));
     peers.extend(secured.map(|peer| Peer { tls: Some(secret.client.clone()), ..peer }));
     for peer in &peers {
@@ -128,7 +131,8 @@ pub(crate) async fn telling(
 /// Sluice with its port for profiles open.
 pub(crate) async fn profiled(binary: &Path, to: Coordinators, port: SocketAddr) -> Peer {
     let more = format!("profiling: {{ enabled: true, bind: '{port}' }}");
-    let peer = sluice("profiled".to_owned(), binary, to, ("", &more)).expect("a build");
+    let also = Also { more, ..Also::default() };
+    let peer = sluice("profiled".to_owned(), binary, to, also).expect("a build");
     answers(&peer).await;
     peer
 }
@@ -145,14 +149,33 @@ fn direct(to: Coordinators) -> Peer {
     }
 }
 
+/// What a gateway is configured with besides what all are.
+#[derive(Debug, Default)]
+struct Also {
+    /// Into the settings of the data port.
+    data: String,
+    /// Before the rule that holds.
+    rules: String,
+    /// Beside all others.
+    more: String,
+}
+
+/// Rules that are asked in vain before the one that holds: with that one, two hundred.
+const MANY: usize = 199;
+
+/// Such rules as people write them: a list of globs and names, and a user.
+fn many_rules() -> String {
+    let rule = |n| {
+        format!(
+            "  - {{ name: r{n}, when: {{ source: ['job-{n}-*', etl-{n}], user: u{n} }}, routingGroup: pages }}\n"
+        )
+    };
+    (0..MANY).map(rule).collect()
+}
+
 /// One port for everything, as users have it: a rule by source tells the two groups apart.
-/// `data` goes into the settings of the data port, `more` beside them.
-fn sluice(
-    name: String,
-    binary: &Path,
-    to: Coordinators,
-    (data, more): (&str, &str),
-) -> Option<Peer> {
+fn sluice(name: String, binary: &Path, to: Coordinators, also: Also) -> Option<Peer> {
+    let Also { data, rules, more } = also;
     let Coordinators { pages, queries } = to;
     let port = free();
     let config = format!(
@@ -162,7 +185,7 @@ admin: {{ bind: '127.0.0.1:0' }}
 health: {{ bind: '127.0.0.1:0' }}
 defaultRoutingGroup: pages
 rules:
-  - {{ name: queries, when: {{ source: queries }}, routingGroup: queries }}
+{rules}  - {{ name: queries, when: {{ source: queries }}, routingGroup: queries }}
 routingGroups:
   - {{ name: pages, backends: [{{ name: pages, url: 'http://{pages}' }}] }}
   - {{ name: queries, backends: [{{ name: queries, url: 'http://{queries}' }}] }}
