@@ -110,7 +110,7 @@ fn table() -> Table {
         kind: StatementKind::Query,
         accepted: tokio::time::Instant::now(),
         user: None,
-        traceparent: None,
+        trace: None,
         span: None,
         origin: Default::default(),
     };

@@ -2,9 +2,9 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use tokio::{task::spawn_local, time::Instant};
+use tokio::{sync::mpsc::unbounded_channel, task::spawn_local, time::Instant};
 
-use crate::{Pace, machine, peers::Peer, wire::Wire};
+use crate::{Pace, machine, paced, peers::Peer, wire::Wire};
 
 /// What clients do.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Load {
 enum What {
     /// The page of so many bytes on the wire, again and again, in that coding.
     Page(usize, Option<&'static str>),
+    /// The same page whenever it is due.
+    Paced(usize),
     /// POST, polls, the end.
     Query,
 }
@@ -29,7 +31,7 @@ const QUERY: &str = "SELECT 1 /* sim: pages=2 rows=10 queued=1 running=1 */";
 const HEADERS: &str = "User-Agent: trino-jdbc/483\r\nX-Trino-User: bench\r\nX-Trino-Catalog: tpch\r\nX-Trino-Schema: tiny\r\nX-Trino-Time-Zone: Europe/Paris\r\nX-Trino-Language: en-US\r\nX-Trino-Client-Capabilities: PARAMETRIC_DATETIME\r\n";
 
 impl Load {
-    /// All of them: 32 clients where an answer is small, 8 above.
+    /// All of them: 32 clients where an answer is small, 64 that keep to their times, 8 above.
     pub(crate) fn all() -> Vec<Self> {
         let page = |name: &str, clients, size| Self {
             name: name.to_owned(),
@@ -43,6 +45,7 @@ impl Load {
         };
         vec![
             page("1KB", 32, 1 << 10),
+            Self { name: "1KB paced".to_owned(), clients: 64, what: What::Paced(1 << 10) },
             page("64KB", 8, 64 << 10),
             coded("64KB gzip", "gzip"),
             coded("64KB zstd", "zstd"),
@@ -70,14 +73,26 @@ pub(crate) struct Sample {
 pub(crate) async fn run(peer: &Peer, load: &Load, clients: usize, pace: Pace) -> Sample {
     let from = Instant::now() + pace.warm;
     let until = from + pace.window;
-    let mut tasks = Vec::new();
+    let (mut tasks, mut paced) = (Vec::new(), Vec::new());
     for _ in 0..clients {
         let (peer, what) = (peer.clone(), load.what);
+        let (tick, ticks) = unbounded_channel();
+        if matches!(what, What::Paced(_)) {
+            paced.push(tick);
+        }
         tasks.push(spawn_local(async move {
             match what {
                 What::Page(size, coding) => poll(&peer, (size, coding), from, until).await,
+                What::Paced(size) => paced::poll(&peer, size, ticks, from).await,
                 What::Query => follow(&peer, from, until).await,
             }
+        }));
+    }
+    if !paced.is_empty() {
+        // All have connected by then.
+        tasks.push(spawn_local(async move {
+            paced::tell(paced, from - pace.warm / 2, until).await;
+            Ok(Vec::new())
         }));
     }
     tokio::time::sleep_until(from).await;

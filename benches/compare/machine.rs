@@ -1,6 +1,11 @@
 //! Who runs where, and what the system says of it.
 
-use std::{fs, process::Command, sync::OnceLock, thread};
+use std::{
+    fs,
+    process::{Child, Command},
+    sync::OnceLock,
+    thread,
+};
 
 use crate::peers::Peer;
 
@@ -35,6 +40,28 @@ pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", PROXY_CORE, program]);
     command
+}
+
+/// What runs where nothing else does, and gives way to all else; it ends with this.
+#[derive(Debug)]
+pub(crate) struct Awake(Vec<Child>);
+
+/// Keeps both cores from sleeping.
+pub(crate) fn awake() -> Awake {
+    let spin = |core: &str| {
+        let idle = ["-i", "0", "taskset", "-c", core, "sh", "-c", "while :; do :; done"];
+        Command::new("chrt").args(idle).spawn().expect("chrt and taskset (Debian: util-linux)")
+    };
+    Awake([PROXY_CORE, LOAD_CORE].map(spin).into())
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
 }
 
 /// CPU time of all living threads of a process, in µs.

@@ -17,6 +17,7 @@ mod collector;
 mod load;
 mod machine;
 mod memory;
+mod paced;
 mod peers;
 mod profile;
 mod results;
@@ -54,6 +55,9 @@ struct Options {
     /// What each way of telling costs: Sluice with everything off, as it comes, and with more switched on
     #[arg(long)]
     cost: bool,
+    /// Both cores are kept from sleeping: what a wake-up costs a virtual machine is no proxy's doing
+    #[arg(long)]
+    awake: bool,
     /// A CPU profile and a flame graph of Sluice under each load go into this folder; nothing else is measured
     #[arg(long, value_name = "FOLDER")]
     profile: Option<PathBuf>,
@@ -107,6 +111,7 @@ async fn compare(options: &Options) {
         let binary = options.sluice.first().expect("a build");
         return profile::take(binary, to, &options.loads(), folder).await;
     }
+    let _awake = options.awake.then(machine::awake);
     if options.cost {
         return cost(options, to).await;
     }
@@ -114,6 +119,9 @@ async fn compare(options: &Options) {
     let machine = machine::describe(&peers);
     let results = rounds(&peers, &options.loads(), options.pace()).await;
     let table = table::of(&results, "HAProxy");
+    if options.awake {
+        return results::tell(options, "Beside other proxies, no core asleep", &[&machine, &table]);
+    }
     let memory = memory::measure(&peers, options.quick).await;
     results::tell(options, "Beside other proxies", &[&machine, &table, &memory]);
 }

@@ -18,7 +18,7 @@ from one_page import Client, Coordinator
 # So many that what only the first of them costs is lost among them.
 REQUESTS = 100
 # Under valgrind a thousand backends take their time to end, too.
-gateway.STOP_LIMIT = 300
+gateway.STOP_LIMIT = 900
 # Of the first group's first backend; each has an address of its own, all of which are this machine.
 FIRST_ADDRESS = 0x7F010001
 

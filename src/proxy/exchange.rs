@@ -28,7 +28,7 @@ use crate::{
     proxy::{deadlines::Stage, handed::Handed, pipe::Pipe, spans::Spans},
     queries::story::CLIENT_LEFT,
     snapshot::Snapshot,
-    telemetry::context::{RequestId, TraceContext},
+    telemetry::context::{KeptTrace, RequestId, TraceContext},
     trino::client_base::ClientBase,
 };
 
@@ -273,8 +273,8 @@ impl Exchange {
     }
 
     /// The trace that polls without one of their own continue; none where no backend was told of any.
-    pub(crate) fn trace_of_query(&self) -> Option<http::HeaderValue> {
-        self.trace.header().filter(|_| self.adds_trace || self.came_with_trace)
+    pub(crate) fn trace_of_query(&self) -> Option<KeptTrace> {
+        (self.adds_trace || self.came_with_trace).then(|| self.trace.kept())
     }
 
     /// Gives the answer a body that closes the account at its end.

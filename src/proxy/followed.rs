@@ -369,9 +369,10 @@ async fn send(
     let what = (followed.method.clone(), &followed.path);
     let body = Outgoing::Whole(followed.body.clone());
     let mut asking = forward::asking(exchange, backend, plan, what, &followed.headers)?;
-    let trace = query.and_then(|query| query.about.traceparent.as_ref());
-    if let Some(trace) = trace.filter(|_| !followed.headers.contains_key(TRACEPARENT)) {
-        asking.headers.set(TRACEPARENT, trace.clone());
+    let trace = query.and_then(|query| query.about.trace);
+    let trace = trace.filter(|_| !followed.headers.contains_key(TRACEPARENT));
+    if let Some(trace) = trace.and_then(|trace| trace.context().header()) {
+        asking.headers.set(TRACEPARENT, trace);
     }
     let within = exchange.snapshot.config.upstream.first_byte_timeout.get();
     forward::send(&core.upstream, exchange, backend, &mut asking, body, within).await

@@ -91,14 +91,14 @@ pub(crate) fn open(
 
 /// The trace of the POST that began the query which a path names: clients send it there only (peers L16).
 fn trace_of(core: &Core, id: QueryId) -> Option<TraceContext> {
-    with_query(core, id, |about| about.traceparent.as_ref().and_then(TraceContext::of_value))?
+    with_query(core, id, |about| about.trace.map(|trace| trace.context()))?
 }
 
 /// The span of that query, for a poll that is not below it.
 fn linked(core: &Core, id: QueryId, parent: Option<TraceContext>) -> Option<TraceContext> {
     let of = |about: &About| match &about.span {
         Some(span) => Some(span.context()),
-        None => about.traceparent.as_ref().and_then(TraceContext::of_value),
+        None => about.trace.map(|trace| trace.context()),
     };
     with_query(core, id, of)?.filter(|link| parent.is_none_or(|parent| parent != *link))
 }

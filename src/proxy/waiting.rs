@@ -285,7 +285,7 @@ fn has_ready(group: &Group) -> bool {
 
 /// Says that a backend is wanted; who says it while one is being woken joins that wake.
 fn wake(core: &Core, group: &Group, about: &About) {
-    if let Some(context) = about.traceparent.as_ref().and_then(TraceContext::of_value) {
+    if let Some(context) = about.trace.map(|trace| trace.context()) {
         because(core, group, about.span.as_deref(), context);
     }
     // Who is the first to say so is counted by the fold, which alone knows whether a resume is under way.
@@ -376,7 +376,7 @@ pub(crate) async fn instead(
     lease: Lease,
 ) -> Response {
     lease.displace();
-    if let Some(context) = about.traceparent.as_ref().and_then(TraceContext::of_value) {
+    if let Some(context) = about.trace.map(|trace| trace.context()) {
         because(&core, &group, about.span.as_deref(), context);
     }
     group.live.want();

@@ -326,7 +326,7 @@ pub(crate) fn stranger(shared: &Shared, backend: &Backend) -> About {
         kind: sluice_routing::StatementKind::Other,
         accepted: Instant::now(),
         user: None,
-        traceparent: None,
+        trace: None,
         span: None,
         origin: Untold::default(),
     }

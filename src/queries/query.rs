@@ -6,13 +6,14 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering},
     },
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::HeaderMap;
 use sluice_routing::{BackendName, GroupName, QueryId, StatementKind};
 use tokio::time::Instant;
 
@@ -24,7 +25,7 @@ use crate::{
         stake::{Sight, Stake},
         story::{End, Untold},
     },
-    telemetry::{context::TraceContext, traces::query::QuerySpan},
+    telemetry::{context::KeptTrace, traces::query::QuerySpan},
     trino::head::{PageError, State},
 };
 
@@ -40,17 +41,29 @@ pub struct Query {
     /// What it is counted and reported with.
     pub about: About,
     stake: Mutex<Stake>,
-    statement: Mutex<Option<Arc<Statement>>>,
+    statement: ArcSwapOption<Statement>,
     latest: AtomicU64,
-    seen: Mutex<Instant>,
-    streaming: AtomicU32,
-    polls: AtomicU32,
-    spooled: AtomicBool,
-    running: AtomicBool,
-    rows: AtomicBool,
+    /// Microseconds after its POST was accepted, when it was last asked for.
+    seen: AtomicU64,
+    streaming: AtomicU16,
+    polls: AtomicU16,
+    marks: AtomicU8,
+    relay: OnceLock<Box<Relay>>,
+}
+
+/// What is known of a query that took the place of another one, or gave its own away: few did.
+#[derive(Debug, Default)]
+struct Relay {
     successor: OnceLock<QueryId>,
     entrance: OnceLock<Box<str>>,
 }
+
+/// Its answers carry spooled segments.
+const SPOOLED: u8 = 1;
+/// A page has said that it runs.
+const RUNNING: u8 = 1 << 1;
+/// A page with rows has passed, or may have.
+const ROWS: u8 = 1 << 2;
 
 /// What is known of a query from its POST.
 #[derive(Clone, Debug)]
@@ -64,7 +77,7 @@ pub struct About {
     /// Who asked, for the log.
     pub user: Option<Arc<str>>,
     /// The trace that its POST belonged to; polls without one of their own continue it.
-    pub traceparent: Option<HeaderValue>,
+    pub trace: Option<KeptTrace>,
     /// What a collector is told of it; absent unless its trace is exported.
     pub span: Option<Arc<QuerySpan>>,
     /// What else is known of it, until its end is told.
@@ -104,15 +117,14 @@ pub enum Ending {
 impl About {
     /// Names the trace of a query that has ended after so long.
     pub(super) fn exemplar(&self, took: Duration) {
-        if let Some(trace) = self.traceparent.as_ref().and_then(TraceContext::of_value) {
-            self.metrics.query_exemplar(self.kind, took, &trace);
+        if let Some(trace) = self.trace {
+            self.metrics.query_exemplar(self.kind, took, &trace.context());
         }
     }
 
     /// The id of that trace.
     pub fn trace_id(&self) -> Option<String> {
-        let value = self.traceparent.as_ref()?.to_str().ok()?;
-        value.get(3..35).map(str::to_owned)
+        Some(self.trace?.context().trace_id().to_owned())
     }
 }
 
@@ -129,25 +141,22 @@ impl Query {
             id,
             backend,
             group,
-            about,
             stake: Mutex::new(Stake::of(lease)),
-            statement: Mutex::new(None),
+            statement: ArcSwapOption::empty(),
             latest: AtomicU64::new(0),
-            seen: Mutex::new(Instant::now()),
-            streaming: AtomicU32::new(0),
-            polls: AtomicU32::new(0),
-            spooled: AtomicBool::new(false),
-            running: AtomicBool::new(false),
-            rows: AtomicBool::new(false),
-            successor: OnceLock::new(),
-            entrance: OnceLock::new(),
+            seen: AtomicU64::new(micros(about.accepted.elapsed())),
+            about,
+            streaming: AtomicU16::new(0),
+            polls: AtomicU16::new(0),
+            marks: AtomicU8::new(0),
+            relay: OnceLock::new(),
         }
     }
 
     /// A query that another replica counts: what is seen of it here is kept for that one ([`Query::sight`]).
     pub fn elsewhere(id: QueryId, backend: BackendName, group: GroupName, about: About) -> Self {
         let query = Self::new(id, backend, group, about, None);
-        query.rows.store(true, Ordering::Relaxed);
+        query.mark(ROWS);
         Self { stake: Mutex::new(Stake::elsewhere()), ..query }
     }
 
@@ -164,24 +173,21 @@ impl Query {
         {
             origin.queues(self.about.accepted);
         }
-        if state == State::Running
-            && !self.running.swap(true, Ordering::Relaxed)
-            && !self.stake().is_elsewhere()
-        {
+        if state == State::Running && !self.mark(RUNNING) && !self.stake().is_elsewhere() {
             self.about.metrics.query_event(QueryEvent::Running);
         }
     }
 
     /// A page with rows passes; the first one is timed.
     pub fn has_rows(&self) {
-        if !self.rows.load(Ordering::Relaxed) && !self.rows.swap(true, Ordering::Relaxed) {
+        if !self.has(ROWS) && !self.mark(ROWS) {
             self.about.metrics.first_row(self.about.accepted.elapsed());
         }
     }
 
     /// Of a query that others accepted nobody knows how long its first row took.
     pub fn had_rows(&self) {
-        self.rows.store(true, Ordering::Relaxed);
+        self.mark(ROWS);
     }
 
     /// Whether `path` is the latest `nextUri` that was handed out (rule L3: any other 404 is neutral).
@@ -189,11 +195,18 @@ impl Query {
         self.latest.load(Ordering::Relaxed) == fingerprint(path)
     }
 
+    fn has(&self, mark: u8) -> bool {
+        self.marks.load(Ordering::Relaxed) & mark != 0
+    }
+
+    /// Sets a mark; whether it was set before.
+    fn mark(&self, mark: u8) -> bool {
+        self.marks.fetch_or(mark, Ordering::Relaxed) & mark != 0
+    }
+
     /// A successful poll or heartbeat came by.
     pub fn touch(&self) {
-        if let Ok(mut seen) = self.seen.lock() {
-            *seen = Instant::now();
-        }
+        self.seen.store(micros(self.about.accepted.elapsed()), Ordering::Relaxed);
     }
 
     /// How long nobody has asked for it; zero while a page streams.
@@ -201,7 +214,8 @@ impl Query {
         if self.streaming.load(Ordering::Relaxed) > 0 {
             return Duration::ZERO;
         }
-        self.seen.lock().map_or(Duration::ZERO, |seen| now.saturating_duration_since(*seen))
+        let seen = Duration::from_micros(self.seen.load(Ordering::Relaxed));
+        now.saturating_duration_since(self.about.accepted + seen)
     }
 
     /// The last word of its coordinator on it; `ENDED` when it counts no more.
@@ -273,27 +287,27 @@ impl Query {
 
     /// Keeps the statement as long as it may be sent again.
     pub fn keep_statement(&self, statement: Arc<Statement>) {
-        if statement.kept.is_some()
-            && let Ok(mut kept) = self.statement.lock()
-        {
-            *kept = Some(statement);
+        if statement.kept.is_some() {
+            self.statement.store(Some(statement));
         }
     }
 
     /// The statement, if it may still be sent again.
     pub fn statement(&self) -> Option<Arc<Statement>> {
-        self.statement.lock().ok().and_then(|kept| kept.clone())
+        self.statement.load_full()
     }
 
     /// Takes the statement out to send it again; only one caller gets it, and none that belongs to a transaction.
     pub fn take_statement(&self) -> Option<Arc<Statement>> {
-        let mut kept = self.statement.lock().ok()?;
-        kept.take_if(|statement| !statement.in_transaction)
+        self.statement.load_full().filter(|statement| !statement.in_transaction)?;
+        self.statement.swap(None)
     }
 
     /// A request for its `nextUri` is about to be sent: from now on its coordinator may run it.
     pub fn poll_begins(&self) {
-        self.polls.fetch_add(1, Ordering::SeqCst);
+        // Of very many it is enough that there are some.
+        let one_more = |polls: u16| Some(polls.saturating_add(1));
+        let _ = self.polls.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
     }
 
     /// No byte of that request was sent after all.
@@ -308,14 +322,15 @@ impl Query {
 
     /// From the first executing page on nothing is sent again.
     pub fn forget_statement(&self) {
-        if let Ok(mut kept) = self.statement.lock() {
-            *kept = None;
+        // Asked at each page, and true of the first one only.
+        if self.statement.load().is_some() {
+            self.statement.store(None);
         }
     }
 
     /// Hands the lease to the query that takes this one's place, and points there from now on.
     pub fn succeed_by(&self, next: QueryId) {
-        let _ = self.successor.set(next);
+        let _ = self.relay.get_or_init(Box::default).successor.set(next);
     }
 
     /// Takes the lease out without ending the query: it goes on under another id.
@@ -330,18 +345,18 @@ impl Query {
 
     /// The id that this query goes on under, if it was sent again.
     pub fn successor(&self) -> Option<QueryId> {
-        self.successor.get().copied()
+        self.relay.get()?.successor.get().copied()
     }
 
     /// Keeps the path of its first `nextUri`: requests for the query whose place it took are sent there, since a
     /// slug belongs to one query.
     pub fn enter_by(&self, path: &str) {
-        let _ = self.entrance.set(path.into());
+        let _ = self.relay.get_or_init(Box::default).entrance.set(path.into());
     }
 
     /// The path of its first `nextUri`, if it took the place of another query.
     pub fn entrance(&self) -> Option<&str> {
-        self.entrance.get().map(|path| &**path)
+        self.relay.get()?.entrance.get().map(|path| &**path)
     }
 
     /// So much of its pages went out; `lost`: nobody knows how many rows there were.
@@ -357,12 +372,12 @@ impl Query {
 
     /// Whether its answers carry spooled segments.
     pub fn is_spooled(&self) -> bool {
-        self.spooled.load(Ordering::Relaxed)
+        self.has(SPOOLED)
     }
 
     /// An answer carried `X-Trino-Query-Data-Encoding`.
     pub fn mark_spooled(&self) {
-        self.spooled.store(true, Ordering::Relaxed);
+        self.mark(SPOOLED);
     }
 
     /// A page of it streams as long as the guard lives.
@@ -381,6 +396,10 @@ impl Drop for Streaming {
         self.0.touch();
         self.0.streaming.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn outcome(ending: &Ending) -> (QueryStatus, Option<&PageError>) {
@@ -404,13 +423,20 @@ pub(crate) fn fingerprint(path: &str) -> u64 {
 mod tests {
     use super::*;
 
+    /// What the allocator takes for so many bytes: a word more, in steps of two.
+    fn taken(bytes: usize) -> usize {
+        (bytes + 8).next_multiple_of(16).max(32)
+    }
+
     /// Ended queries are remembered for a quarter of an hour, and there may be a million of them.
     #[test]
     fn a_remembered_query_is_small() {
-        let (record, key) = (size_of::<Query>(), size_of::<QueryId>());
-        // Two counts of the `Arc`, and the map's own byte for each place, of which it keeps an eighth free.
-        let all = record + 16 + (key + 9) * 8 / 7;
-        eprintln!("record {record} key {key} about {} all {all}", size_of::<About>());
-        assert!(all <= 400, "{all} bytes, of which the record has {record}");
+        let counts = 16;
+        let record = taken(counts + size_of::<Query>());
+        let user = taken(counts + "somebody".len());
+        // A pointer and a byte of the map's own for each place, of which up to nine sixteenths are free.
+        let place = (size_of::<usize>() + 1) * 16 / 7;
+        let all = record + user + place;
+        assert!(all <= 300, "{all} bytes: record {record}, user {user}, place {place}");
     }
 }

@@ -7,7 +7,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sluice_routing::CoordinatorId;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
 /// Often enough that an abandoned query leaves the gauge within a tenth of the shortest sensible setting.
 const ROUND: Duration = Duration::from_secs(5);
 
+/// A hundredth of a core at most: to walk past a million queries takes a tenth of a second.
+const SHARE: u32 = 99;
+
 /// Walks the table until it is cancelled.
 pub async fn run(
     table: Arc<Table>,
@@ -27,15 +30,16 @@ pub async fn run(
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
-    let mut rounds = tokio::time::interval(round(&current));
+    let mut pause = Duration::ZERO;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            _ = rounds.tick() => {}
+            () = sleep(pause) => {}
         }
         let now = Instant::now();
         sweep(&table, now, &current.load(), &metrics);
         bindings.iter().for_each(|ties| ties.forget_old(now));
+        pause = round(&current).max(now.elapsed() * SHARE);
     }
 }
 

@@ -11,14 +11,13 @@ use crate::{
 /// Who counts it.
 #[derive(Debug)]
 pub(super) enum Stake {
-    /// This replica.
-    Here(Lease),
-    /// Another one; `None`: none, since it has ended, or never was demand. One variant for both, so that it takes no more
-    /// room than a lease: there may be a million of them.
+    /// This replica; in a box, since most of what is remembered has ended.
+    Here(Box<Lease>),
+    /// Another one; `None`: none, since it has ended, or never was demand.
     Away(Option<Box<Sight>>),
 }
 
-const _: () = assert!(size_of::<Stake>() == size_of::<Lease>());
+const _: () = assert!(size_of::<Stake>() == 2 * size_of::<usize>());
 
 /// What was seen here of a query that another replica counts.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +30,7 @@ pub struct Sight {
 
 impl Stake {
     pub(super) fn of(lease: Option<Lease>) -> Self {
-        lease.map_or(Self::Away(None), Self::Here)
+        lease.map_or(Self::Away(None), |lease| Self::Here(Box::new(lease)))
     }
 
     pub(super) fn elsewhere() -> Self {
@@ -74,7 +73,7 @@ impl Stake {
     /// The lease, if it is here.
     pub(super) fn take(&mut self) -> Option<Lease> {
         match std::mem::replace(self, Self::Away(None)) {
-            Self::Here(lease) => Some(lease),
+            Self::Here(lease) => Some(*lease),
             other => {
                 *self = other;
                 None
@@ -88,7 +87,7 @@ impl Stake {
                 if let Some(state) = sight.state {
                     lease.set_state(state);
                 }
-                *self = Self::Here(lease);
+                *self = Self::Here(Box::new(lease));
                 None
             }
             Self::Away(_) | Self::Here(_) => Some(lease),

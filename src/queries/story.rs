@@ -9,12 +9,13 @@ use std::{
     fmt,
     net::IpAddr,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use sluice_routing::{QueryId, StatementKind, mask};
@@ -249,28 +250,28 @@ impl fmt::Debug for Origin {
 
 /// An origin for as long as its query has not been told.
 #[derive(Debug, Default)]
-pub struct Untold(Mutex<Option<Arc<Origin>>>);
+pub struct Untold(ArcSwapOption<Origin>);
 
 impl Untold {
     /// The story of that origin is still to be told.
     pub fn of(origin: Arc<Origin>) -> Self {
-        Self(Mutex::new(Some(origin)))
+        Self(ArcSwapOption::new(Some(origin)))
     }
 
     /// The origin, unless it has been told.
     pub fn get(&self) -> Option<Arc<Origin>> {
-        self.0.lock().ok().and_then(|origin| origin.clone())
+        self.0.load_full()
     }
 
     /// Forgets it: the story ends here, or goes on in another record.
     pub fn take(&self) -> Option<Arc<Origin>> {
-        self.0.lock().ok().and_then(|mut origin| origin.take())
+        self.0.swap(None)
     }
 }
 
 impl Clone for Untold {
     fn clone(&self) -> Self {
-        Self(Mutex::new(self.get()))
+        Self(ArcSwapOption::new(self.get()))
     }
 }
 

@@ -1,6 +1,10 @@
 //! Finds a query by its id. The map is hidden here: no guard of it ever leaves a method.
 
-use std::sync::Arc;
+use std::{
+    borrow::Borrow,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use dashmap::DashMap;
 use sluice_routing::QueryId;
@@ -10,9 +14,33 @@ use crate::queries::{Query, query::fingerprint};
 /// Every query that Sluice has seen a page of and not yet forgotten.
 #[derive(Debug, Default)]
 pub struct Table {
-    queries: DashMap<QueryId, Arc<Query>, ahash::RandomState>,
+    queries: DashMap<Known, (), ahash::RandomState>,
     aliases: DashMap<QueryId, Alias, ahash::RandomState>,
 }
+
+/// A query, found by its id: there may be a million of them, and each knows its own.
+#[derive(Debug)]
+struct Known(Arc<Query>);
+
+impl Borrow<QueryId> for Known {
+    fn borrow(&self) -> &QueryId {
+        &self.0.id
+    }
+}
+
+impl Hash for Known {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.id.hash(state);
+    }
+}
+
+impl PartialEq for Known {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Known {}
 
 /// A statement that waited under an id of ours, and the query that it became.
 #[derive(Debug)]
@@ -22,13 +50,17 @@ struct Alias {
     slug: u64,
 }
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout)]
+mod tests;
+
 /// An alias of an alias is as far as a query can go: it is sent again at most once a queued poll.
 const ALIASES: usize = 8;
 
 impl Table {
     /// The query of that very id.
     pub fn get(&self, id: QueryId) -> Option<Arc<Query>> {
-        self.queries.get(&id).map(|query| Arc::clone(&query))
+        self.queries.get(&id).map(|known| Arc::clone(&known.key().0))
     }
 
     /// The id under which a query goes on now, itself if it was never sent again.
@@ -60,18 +92,18 @@ impl Table {
 
     /// Remembers a query; of two records of one id the first stays, and is returned.
     pub fn insert(&self, query: Query) -> Arc<Query> {
-        let query = Arc::new(query);
-        Arc::clone(&self.queries.entry(query.id).or_insert(query))
+        let known = self.queries.entry(Known(Arc::new(query))).or_insert(());
+        Arc::clone(&known.key().0)
     }
 
     /// Looks at every query.
     pub fn each(&self, mut look: impl FnMut(&Arc<Query>)) {
-        self.queries.iter().for_each(|query| look(&query));
+        self.queries.iter().for_each(|known| look(&known.key().0));
     }
 
     /// Looks at every query; those for which `keep` says no are forgotten.
     pub fn retain(&self, mut keep: impl FnMut(&Arc<Query>) -> bool) {
-        self.queries.retain(|_, query| keep(query));
+        self.queries.retain(|known, ()| keep(&known.0));
         self.aliases.retain(|_, alias| self.queries.contains_key(&alias.real));
     }
 

@@ -158,8 +158,36 @@ impl TraceContext {
         HeaderValue::from_bytes(&self.0).ok()
     }
 
+    /// The same in fewer bytes.
+    pub fn kept(&self) -> KeptTrace {
+        KeptTrace {
+            trace: self.trace_number().to_be_bytes(),
+            span: self.span_number().to_be_bytes(),
+            flags: self.flags(),
+        }
+    }
+
     fn part(&self, range: Range<usize>) -> &str {
         self.0.get(range).and_then(|part| std::str::from_utf8(part).ok()).unwrap_or_default()
+    }
+}
+
+/// A trace context in 25 bytes, for what is remembered by the million.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct KeptTrace {
+    trace: [u8; 16],
+    span: [u8; 8],
+    flags: u8,
+}
+
+impl KeptTrace {
+    /// The context, as it was.
+    pub fn context(&self) -> TraceContext {
+        let mut bytes = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        write_hex(bytes.get_mut(TRACE), u128::from_be_bytes(self.trace));
+        write_hex(bytes.get_mut(SPAN), u128::from(u64::from_be_bytes(self.span)));
+        write_hex(bytes.get_mut(FLAGS), u128::from(self.flags));
+        TraceContext(bytes)
     }
 }
 
@@ -244,6 +272,16 @@ mod tests {
             assert_eq!(context.trace_flags(), "01");
             assert_eq!(context.traceparent(), format!("00-{TRACE}-b7ad6b7169203331-01"));
         }
+    }
+
+    #[test]
+    fn what_is_kept_of_a_context_is_all_of_it() {
+        for (span, flags) in [("b7ad6b7169203331", "01"), ("0000000000000001", "ff")] {
+            let value = format!("00-{TRACE}-{span}-{flags}");
+            let context = TraceContext::read(&headers(&TRACEPARENT, &[&value])).unwrap();
+            assert_eq!(context.kept().context(), context);
+        }
+        assert_eq!(size_of::<Option<KeptTrace>>(), 26);
     }
 
     #[test]

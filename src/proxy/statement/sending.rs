@@ -48,7 +48,7 @@ pub(crate) fn about_with(exchange: &Exchange, metrics: Arc<GroupMetrics>, asked:
         kind: asked.kind,
         accepted: exchange.account.started(),
         user: asked.user.as_deref().map(|user| cut(user).into()),
-        traceparent: exchange.trace_of_query(),
+        trace: exchange.trace_of_query(),
         span: exchange.spans.query(exchange, asked),
         origin: Untold::of(Arc::clone(&asked.origin)),
     }

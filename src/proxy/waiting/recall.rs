@@ -89,7 +89,7 @@ fn let_in(core: &Core, exchange: &Exchange, taken: &Taken) {
         kind: asked.kind,
         accepted: parcel.entered(),
         user: asked.user.as_deref().map(Into::into),
-        traceparent: exchange.trace_of_query(),
+        trace: exchange.trace_of_query(),
         span: None,
         origin: Untold::of(Arc::clone(&asked.origin)),
     };

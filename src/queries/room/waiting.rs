@@ -11,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use http::HeaderValue;
 use sluice_routing::{GroupName, QueryId};
 use tokio::{sync::oneshot, time::Instant};
 
@@ -109,11 +108,7 @@ impl Waiting {
             id,
             slug,
             group: room.name.clone(),
-            about: About {
-                // Copied, as the statement is: it is a slice of a whole read buffer.
-                traceparent: guest.about.traceparent.as_ref().map(copy_of),
-                ..guest.about
-            },
+            about: guest.about,
             ticket,
             entered,
             bytes,
@@ -379,10 +374,6 @@ impl Waiting {
         let number = self.room.park(self, tell)?;
         Some(Parked { waiting: Arc::clone(self), number, told })
     }
-}
-
-fn copy_of(value: &HeaderValue) -> HeaderValue {
-    HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone())
 }
 
 /// A request that waits for its statement's turn; dropping it makes the statement absent.

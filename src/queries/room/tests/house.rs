@@ -111,7 +111,7 @@ impl House {
             kind: StatementKind::Other,
             accepted: Instant::now(),
             user: Some(user.into()),
-            traceparent: None,
+            trace: None,
             span: None,
             origin: Default::default(),
         };
