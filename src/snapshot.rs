@@ -27,7 +27,7 @@ use crate::{
         trust::Trust,
     },
     metrics::{BackendMetrics, GroupMetrics},
-    trino::uris::Capabilities,
+    trino::{patch::kept::Kept, uris::Capabilities},
 };
 
 pub use self::moment::Moment;
@@ -218,6 +218,8 @@ pub struct Live {
     pub challenges: AtomicBool,
     /// The last probe's end: no news for requests, so that it moves without a new snapshot.
     pub last_check: Moment,
+    /// What its early pages needed last.
+    pub patch: Kept,
     /// What the data plane noticed.
     pub reports: mpsc::UnboundedSender<Report>,
 }

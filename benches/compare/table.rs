@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::{Result, load::Sample};
 
-/// One row for each load and peer; `×` compares CPU with that of `measure`.
+/// One row for each load and peer; `×` compares CPU with that of `measure` in the same round.
 pub(crate) fn of(results: &[Result], measure: &str) -> String {
     let mut text = format!(
         "| load | clients | proxy | CPU µs | of all rounds | × {measure} | per second | p50 ms | p99 ms | alone: p50 added µs | alone: p99 added µs |\n\
@@ -25,7 +25,7 @@ fn row(result: &Result, all: &[Result], measure: &str) -> String {
         _ => "–".to_owned(),
     };
     let cpu = median(&result.busy, |sample| sample.cpu);
-    let ratio = of(measure).map(|measure| cpu / median(&measure.busy, |sample| sample.cpu));
+    let ratio = of(measure).map(|measure| beside(&result.busy, &measure.busy));
     format!(
         "| {} | {} | {} | {} | {} | {} | {:.0} | {:.2} | {:.2} | {} | {} |",
         result.load.name,
@@ -49,8 +49,16 @@ fn spread(samples: &[Sample]) -> String {
     format!("{least:.1} to {most:.1}")
 }
 
+/// The CPU of one peer to that of another, round by round: what the machine did in a round was done to both.
+fn beside(samples: &[Sample], measure: &[Sample]) -> f64 {
+    middle(samples.iter().zip(measure).map(|(one, other)| one.cpu / other.cpu).collect())
+}
+
 fn median(samples: &[Sample], figure: impl Fn(&Sample) -> f64) -> f64 {
-    let mut figures: Vec<f64> = samples.iter().map(figure).collect();
+    middle(samples.iter().map(figure).collect())
+}
+
+fn middle(mut figures: Vec<f64>) -> f64 {
     figures.sort_unstable_by(f64::total_cmp);
     match figures.len() {
         0 => f64::NAN,

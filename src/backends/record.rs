@@ -21,7 +21,7 @@ use crate::{
     config::model::{Challenge, Resume},
     metrics::{BackendMetrics, Unavailable},
     snapshot::{Backend, BackendState, Circuit, Live, Mark, Moment, Report, Seat, WakeState},
-    trino::uris::Capabilities,
+    trino::{patch::kept::Kept, uris::Capabilities},
 };
 
 /// One backend, configured or retired.
@@ -106,6 +106,7 @@ impl Record {
                 failures,
                 challenges: AtomicBool::new(false),
                 last_check: Moment::default(),
+                patch: Kept::default(),
                 reports,
             }),
             health: Health::default(),
@@ -152,6 +153,7 @@ impl Record {
                 failures: AtomicU32::new(self.live.failures.load(Ordering::Relaxed)),
                 challenges: AtomicBool::new(self.live.challenges.load(Ordering::Relaxed)),
                 last_check: self.live.last_check.copy(),
+                patch: Kept::default(),
                 reports: self.live.reports.clone(),
             });
         }

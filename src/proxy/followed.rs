@@ -36,10 +36,7 @@ use crate::{
     },
     queries::{Ending, Query, bindings::KEPT, is_ours},
     snapshot::Backend,
-    trino::headers::{
-        TRACEPARENT, X_PRESTO_QUERY_DATA_ENCODING, X_PRESTO_STARTED_TRANSACTION_ID,
-        X_TRINO_QUERY_DATA_ENCODING, X_TRINO_STARTED_TRANSACTION_ID,
-    },
+    trino::headers::{DATA_ENCODING, STARTED_TRANSACTION, TRACEPARENT, either},
 };
 
 mod met;
@@ -370,7 +367,7 @@ async fn send(
     let body = Outgoing::Whole(followed.body.clone());
     let mut asking = forward::asking(exchange, backend, plan, what, &followed.headers)?;
     let trace = query.and_then(|query| query.about.trace);
-    let trace = trace.filter(|_| !followed.headers.contains_key(TRACEPARENT));
+    let trace = trace.filter(|_| !exchange.came_with_trace);
     if let Some(trace) = trace.and_then(|trace| trace.context().header()) {
         asking.headers.set(TRACEPARENT, trace);
     }
@@ -380,9 +377,7 @@ async fn send(
 
 /// Trino 483 says so from the POST's answer on.
 fn is_spooled(headers: &HeaderMap) -> bool {
-    headers
-        .keys()
-        .any(|name| *name == X_TRINO_QUERY_DATA_ENCODING || *name == X_PRESTO_QUERY_DATA_ENCODING)
+    either(headers, &DATA_ENCODING).is_some()
 }
 
 fn is_compressed(answer: &http::Response<AnswerBody>) -> bool {
@@ -413,8 +408,7 @@ async fn deliver(
     if !is_page || followed.method != Method::GET || parts.status != StatusCode::OK {
         return http::Response::from_parts(parts, Handed::Other(Body::new(body)));
     }
-    let begun = [X_TRINO_STARTED_TRANSACTION_ID, X_PRESTO_STARTED_TRANSACTION_ID];
-    let begun = begun.iter().find_map(|name| parts.headers.get(name));
+    let begun = either(&parts.headers, &STARTED_TRANSACTION);
     if let Some(id) = begun.and_then(|id| id.to_str().ok()) {
         core.shared.bindings.bind(id, &backend.name);
         if exchange.snapshot.has_several_backends() {

@@ -30,7 +30,7 @@ use crate::{
             X_FORWARDED_PROTO, X_REQUEST_ID, hop_by_hop, readable_encodings,
         },
         marker,
-        patch::{Patch, Scope, replace_origin},
+        patch::{Patch, Scope, kept::Needs, replace_origin},
         uris::{self, Mode},
     },
 };
@@ -84,8 +84,9 @@ impl Plan {
         let every_page = mode == Mode::Rewrite || !base.prefix.is_empty();
         let this_page = every_page || matches!(page, Page::Early | Page::Spooled);
         let scope = if page == Page::Spooled { Scope::Spooled } else { Scope::Head };
+        let marked = marked.then_some(backend.name.as_ref());
         let patch = this_page.then(|| {
-            Arc::new(Patch {
+            backend.live.patch.of(&Needs { mode, base, marked, scope }, || Patch {
                 from: origins(mode, base, backend),
                 to: format!("{base}{}", marker()),
                 scope,

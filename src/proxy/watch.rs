@@ -26,7 +26,7 @@ use crate::{
     snapshot::{Backend, Snapshot},
     trino::{
         head::{Head, Verdict},
-        headers::{X_PRESTO_QUERY_DATA_ENCODING, X_TRINO_QUERY_DATA_ENCODING},
+        headers::{DATA_ENCODING, either},
     },
 };
 
@@ -135,8 +135,7 @@ impl Watch {
 
     /// Notes how the page's rows are written; its headers say so.
     pub(crate) fn encoded(mut self, headers: &HeaderMap) -> Self {
-        let names = [X_TRINO_QUERY_DATA_ENCODING, X_PRESTO_QUERY_DATA_ENCODING];
-        let named = names.iter().find_map(|name| headers.get(name));
+        let named = either(headers, &DATA_ENCODING);
         self.encoding = Encoding::parse(named.map(HeaderValue::as_bytes));
         self
     }
@@ -183,11 +182,8 @@ impl Watch {
         }
     }
 
-    /// The whole page has passed.
+    /// The whole page has passed; its query was asked for until now.
     pub(crate) fn complete(&mut self) {
-        if let Subject::Known(query, _) = &self.subject {
-            query.touch();
-        }
         self.without_id("its coordinator gave it no id");
         self.subject = Subject::Settled;
     }

@@ -5,6 +5,7 @@
 
 use std::{fmt, ops::Range};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Carries the trace id.
@@ -191,13 +192,18 @@ impl KeptTrace {
     }
 }
 
-/// Fills a field with the lowest digits of a number.
-fn write_hex(field: Option<&mut [u8]>, mut number: u128) {
-    for digit in field.into_iter().flatten().rev() {
-        let low = u8::try_from(number & 15).unwrap_or_default();
-        *digit = if low < 10 { b'0' + low } else { b'a' + (low - 10) };
-        number >>= 4;
+/// Fills a field of an even length with the lowest digits of a number, two by two.
+fn write_hex(field: Option<&mut [u8]>, number: u128) {
+    let bytes = number.to_be_bytes();
+    let pairs = field.into_iter().flat_map(|field| field.rchunks_exact_mut(2));
+    for (pair, byte) in pairs.zip(bytes.iter().rev()) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
+}
+
+const fn digit(number: u8) -> u8 {
+    // `a` stands behind `9` by what lies between them.
+    number + if number < 10 { b'0' } else { b'a' - 10 }
 }
 
 impl fmt::Debug for TraceContext {
@@ -229,7 +235,9 @@ impl RequestId {
     pub fn generate() -> Self {
         let mut text = [b'0'; 32];
         write_hex(Some(&mut text), fastrand::u128(..));
-        Self(HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("none")))
+        // One piece of memory: of a copied text the first clone, which every request needs, would make a second one.
+        let text = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
+        Self(text.unwrap_or_else(|_| HeaderValue::from_static("none")))
     }
 
     /// As text.

@@ -57,6 +57,18 @@ names! {
     BAGGAGE = "baggage";
 }
 
+/// What says how the rows of an answer are encoded, in the words of Trino and of its forerunner.
+pub static DATA_ENCODING: [HeaderName; 2] =
+    [X_TRINO_QUERY_DATA_ENCODING, X_PRESTO_QUERY_DATA_ENCODING];
+/// What names the transaction that an answer has begun.
+pub static STARTED_TRANSACTION: [HeaderName; 2] =
+    [X_TRINO_STARTED_TRANSACTION_ID, X_PRESTO_STARTED_TRANSACTION_ID];
+
+/// The first line under either name. Two look-ups of names so long cost more than to read the ten that an answer has.
+pub fn either<'h>(headers: &'h HeaderMap, names: &[HeaderName; 2]) -> Option<&'h HeaderValue> {
+    headers.iter().find_map(|(name, value)| names.contains(name).then_some(value))
+}
+
 /// Whether a header is meant for one connection only (RFC 9110 section 7.6.1, and what older ones add).
 fn is_hop_by_hop(name: &str) -> bool {
     // Of most names the first letter says enough.

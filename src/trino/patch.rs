@@ -16,6 +16,8 @@ use crate::trino::head::{Event, Scanner, Slot, escape, unescape};
 /// Three URIs in a head make four pieces around them.
 const USUAL_PIECES: usize = 8;
 
+pub mod kept;
+
 /// What is to be patched.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Patch {

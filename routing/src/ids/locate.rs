@@ -50,11 +50,12 @@ fn in_redirect(value: &str) -> Option<QueryId> {
 }
 
 fn in_path(path: &str) -> Option<QueryId> {
-    let mut before = "";
-    path.split('/').find_map(|segment| {
-        let found = if BEFORE_AN_ID.contains(&before) { id(segment) } else { None };
+    let mut before = &b""[..];
+    // By bytes: a search in text begins anew for each segment, and they are short.
+    path.as_bytes().split(|byte| *byte == b'/').find_map(|segment| {
+        let names = BEFORE_AN_ID.iter().any(|word| word.as_bytes() == before);
         before = segment;
-        found
+        if names { id(str::from_utf8(segment).ok()?) } else { None }
     })
 }
 

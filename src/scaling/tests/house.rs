@@ -175,6 +175,7 @@ fn backend(
             failures: AtomicU32::new(0),
             challenges: AtomicBool::new(false),
             last_check: Moment::default(),
+            patch: crate::trino::patch::kept::Kept::default(),
             reports: reports.clone(),
         }),
     }

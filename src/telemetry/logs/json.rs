@@ -3,6 +3,7 @@
 
 use std::{fmt, io::Write, ops::Range};
 
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::Serialize;
 use tracing::{
     Event, Subscriber,
@@ -22,6 +23,9 @@ const LINE: usize = 1024;
 
 /// Most lines have fewer fields.
 const FIELDS: usize = 32;
+
+/// RFC 3339 with microseconds, six digits whatever they are.
+const TIME: DateTimePrinter = DateTimePrinter::new().precision(Some(6));
 
 /// Writes each event as one line.
 #[derive(Debug)]
@@ -45,7 +49,7 @@ impl<W> Json<W> {
         event.record(&mut fields);
         let meta = event.metadata();
         let mut line = Vec::with_capacity(LINE);
-        put(&mut line, "timestamp", &now());
+        put_now(&mut line);
         put(&mut line, "level", meta.level().as_str());
         put(&mut line, "target", meta.target());
         for name in FIRST {
@@ -187,7 +191,9 @@ impl Visit for Fields {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set_text(field.name(), &format!("{value:?}"));
+        let begin = self.json.len();
+        debug(&mut self.json, value);
+        self.place(field.name(), begin);
     }
 }
 
@@ -221,6 +227,21 @@ fn text(json: &mut Vec<u8>, text: &str) {
     json.push(b'"');
 }
 
+/// Appends what a value is in words, straight into the bytes; only what must be escaped is written twice.
+fn debug(json: &mut Vec<u8>, value: &dyn fmt::Debug) {
+    let begin = json.len();
+    json.push(b'"');
+    // It grows as it is written to, and so takes everything.
+    let _ = write!(json, "{value:?}");
+    let words = json.get(begin + 1..).unwrap_or_default();
+    if words.iter().fold(false, |found, byte| found | is_escaped(*byte)) {
+        let words = String::from_utf8_lossy(words).into_owned();
+        json.truncate(begin);
+        return write(json, &words);
+    }
+    json.push(b'"');
+}
+
 /// RFC 8259, section 7: what may not stand in a text as it is.
 fn is_escaped(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
@@ -236,9 +257,14 @@ fn write(json: &mut Vec<u8>, value: &impl Serialize) {
     }
 }
 
-/// RFC 3339, microseconds, UTC.
-fn now() -> String {
-    format!("{:.6}", jiff::Timestamp::now())
+/// Appends the time: RFC 3339, microseconds, UTC.
+fn put_now(line: &mut Vec<u8>) {
+    begin(line, "timestamp");
+    line.push(b'"');
+    let now = jiff::Timestamp::now();
+    // It grows as it is written to; a time of today is one that can be written.
+    let _ = TIME.print_timestamp(&now, &mut *line);
+    line.push(b'"');
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The head of a request as it is written on the line (RFC 9112 section 3).
 
+use std::io::Write as _;
+
 use bytes::Bytes;
 use http::{
     Method,
@@ -36,7 +38,8 @@ pub(in super::super) fn asked(asking: &Asking<'_>, body: Bytes) -> (Bytes, Bytes
         words.extend_from_slice(b"\r\n");
     });
     if length > 0 || !matches!(asking.method, Method::GET | Method::HEAD | Method::DELETE) {
-        words.extend_from_slice(format!("content-length: {length}\r\n").as_bytes());
+        // It grows as it is written to, and so takes everything.
+        let _ = write!(words, "content-length: {length}\r\n");
     }
     words.extend_from_slice(b"\r\n");
     if length > SMALL {

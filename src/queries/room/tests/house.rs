@@ -58,6 +58,7 @@ impl House {
                 failures: AtomicU32::new(0),
                 challenges: std::sync::atomic::AtomicBool::new(false),
                 last_check: crate::snapshot::Moment::default(),
+                patch: crate::trino::patch::kept::Kept::default(),
                 reports: reports.clone(),
             };
             (Arc::new(live), *availability)
