@@ -72,6 +72,8 @@ pub(crate) struct Exchange {
     pub(crate) adds_trace: bool,
     /// Whether the client named a trace.
     pub(crate) came_with_trace: bool,
+    /// Whether it is that of the query that the path names.
+    pub(crate) continues: bool,
     /// What a collector is told of it, if anything.
     pub(crate) spans: Spans,
     /// Whether its client reads from the socket what is written to it, without TLS.

@@ -367,7 +367,8 @@ async fn send(
     let body = Outgoing::Whole(followed.body.clone());
     let mut asking = forward::asking(exchange, backend, plan, what, &followed.headers)?;
     let trace = query.and_then(|query| query.about.trace);
-    let trace = trace.filter(|_| !exchange.came_with_trace);
+    // Where the query was known from the first, its trace is said already.
+    let trace = trace.filter(|_| !exchange.came_with_trace && !exchange.continues);
     if let Some(trace) = trace.and_then(|trace| trace.context().header()) {
         asking.headers.set(TRACEPARENT, trace);
     }

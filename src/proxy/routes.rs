@@ -240,7 +240,7 @@ pub(crate) fn open(
     }
     let asked = query_id_of(request.uri().path(), request.uri().query());
     let generates = config.telemetry.generate_when_absent;
-    let Opened { trace, adds_trace, came_with_trace, spans } =
+    let Opened { trace, adds_trace, came_with_trace, continues, spans } =
         spans::open(core, generates, peer, asked, request);
     let headers = request.headers();
     Ok(Arc::new(Exchange {
@@ -249,6 +249,7 @@ pub(crate) fn open(
         trace,
         adds_trace,
         came_with_trace,
+        continues,
         spans,
         is_bare: !client.tls,
         wants_json: unavailable::wants_json(headers),

@@ -50,6 +50,7 @@ pub(crate) struct Opened {
     pub(crate) trace: TraceContext,
     pub(crate) adds_trace: bool,
     pub(crate) came_with_trace: bool,
+    pub(crate) continues: bool,
     pub(crate) spans: Spans,
 }
 
@@ -69,9 +70,10 @@ pub(crate) fn open(
     let continued = asked.filter(|_| !came_with_trace).and_then(|asked| trace_of(core, asked));
     let parent = continued.or_else(|| TraceContext::read(headers));
     let adds_trace = !came_with_trace && (generates || continued.is_some());
+    let continues = continued.is_some();
     if !traces.is_on() || !(came_with_trace || adds_trace) {
         let trace = parent.unwrap_or_else(TraceContext::generate);
-        return Opened { trace, adds_trace, came_with_trace, spans: Spans::Off };
+        return Opened { trace, adds_trace, came_with_trace, continues, spans: Spans::Off };
     }
     if came_with_trace && parent.is_none() {
         tracing::debug!(
@@ -86,7 +88,7 @@ pub(crate) fn open(
     } else {
         Spans::Unsampled
     };
-    Opened { trace, adds_trace, came_with_trace, spans }
+    Opened { trace, adds_trace, came_with_trace, continues, spans }
 }
 
 /// The trace of the POST that began the query which a path names: clients send it there only (peers L16).

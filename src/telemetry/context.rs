@@ -52,8 +52,8 @@ impl TraceContext {
     pub fn root(is_sampled: impl FnOnce(u128) -> bool) -> Self {
         let trace = fastrand::u128(1..=u128::MAX);
         let mut bytes = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write_hex(bytes.get_mut(TRACE), trace);
-        write_hex(bytes.get_mut(FLAGS), u128::from(is_sampled(trace)));
+        write_hex(bytes.get_mut(TRACE), trace.to_be_bytes());
+        write_hex(bytes.get_mut(FLAGS), [u8::from(is_sampled(trace))]);
         Self(bytes).child()
     }
 
@@ -61,7 +61,7 @@ impl TraceContext {
     #[must_use]
     pub fn child(&self) -> Self {
         let mut bytes = self.0;
-        write_hex(bytes.get_mut(SPAN), u128::from(fastrand::u64(1..=u64::MAX)));
+        write_hex(bytes.get_mut(SPAN), fastrand::u64(1..=u64::MAX).to_be_bytes());
         Self(bytes)
     }
 
@@ -185,19 +185,18 @@ impl KeptTrace {
     /// The context, as it was.
     pub fn context(&self) -> TraceContext {
         let mut bytes = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write_hex(bytes.get_mut(TRACE), u128::from_be_bytes(self.trace));
-        write_hex(bytes.get_mut(SPAN), u128::from(u64::from_be_bytes(self.span)));
-        write_hex(bytes.get_mut(FLAGS), u128::from(self.flags));
+        write_hex(bytes.get_mut(TRACE), self.trace);
+        write_hex(bytes.get_mut(SPAN), self.span);
+        write_hex(bytes.get_mut(FLAGS), [self.flags]);
         TraceContext(bytes)
     }
 }
 
-/// Fills a field of an even length with the lowest digits of a number, two by two.
-fn write_hex(field: Option<&mut [u8]>, number: u128) {
-    let bytes = number.to_be_bytes();
-    let pairs = field.into_iter().flat_map(|field| field.rchunks_exact_mut(2));
-    for (pair, byte) in pairs.zip(bytes.iter().rev()) {
-        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+/// Fills a field of twice as many bytes with the digits of a number, the highest first.
+fn write_hex(field: Option<&mut [u8]>, number: impl AsRef<[u8]>) {
+    let (pairs, _) = field.unwrap_or_default().as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(number.as_ref()) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
 }
 
@@ -234,7 +233,7 @@ impl RequestId {
     /// A new id of 32 hexadecimal digits.
     pub fn generate() -> Self {
         let mut text = [b'0'; 32];
-        write_hex(Some(&mut text), fastrand::u128(..));
+        write_hex(Some(&mut text), fastrand::u128(..).to_be_bytes());
         // One piece of memory: of a copied text the first clone, which every request needs, would make a second one.
         let text = HeaderValue::from_maybe_shared(Bytes::from_owner(text));
         Self(text.unwrap_or_else(|_| HeaderValue::from_static("none")))

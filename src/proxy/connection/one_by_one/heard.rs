@@ -60,29 +60,39 @@ pub(super) enum Length {
 ///
 /// The status with which it is refused.
 pub(super) fn read(came: &mut BytesMut) -> Result<Option<Heard>, StatusCode> {
-    let read = match lies::<USUAL_HEADERS>(came) {
-        Err(Error::TooManyHeaders) => of_many(came),
+    let mut lie = Lie::new();
+    let read = match words::<USUAL_HEADERS>(came, &mut lie) {
+        Err(Error::TooManyHeaders) => of_many(came, &mut lie),
         read => read,
     };
-    let (length, lies) = match read {
+    let (length, words) = match read {
         Ok(Status::Complete((length, _))) if length > LONGEST_HEAD as usize => {
             return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         }
-        Ok(Status::Complete((length, lies))) => (length, lies.ok_or(StatusCode::BAD_REQUEST)?),
+        Ok(Status::Complete((length, words))) => (length, words.ok_or(StatusCode::BAD_REQUEST)?),
         Ok(Status::Partial) => return Ok(None),
         Err(Error::TooManyHeaders) => return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
         Err(_) => return Err(StatusCode::BAD_REQUEST),
     };
     let head = came.split_to(length).freeze();
-    lies.heard(&head).map(Some)
+    words.heard(&head, &lie).map(Some)
 }
 
-/// How long a head with at most so many headers is, and where its words lie.
-fn lies<const MOST: usize>(came: &[u8]) -> httparse::Result<(usize, Option<Lies>)> {
+type Span = std::ops::Range<usize>;
+
+/// Where each header's name and value lie in the head, in a table that is lent, not moved: what borrows from what has come
+/// cannot outlive its cut.
+type Lie = SmallVec<[(Span, Span); USUAL_HEADERS]>;
+
+/// The words of a head with at most so many headers, and how long it is.
+fn words<const MOST: usize>(
+    came: &[u8],
+    lie: &mut Lie,
+) -> httparse::Result<(usize, Option<Words>)> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST];
     let mut parsed = httparse::Request::new(&mut []);
     Ok(match parsed.parse_with_uninit_headers(came, &mut headers)? {
-        Status::Complete(length) => Status::Complete((length, Lies::of(came, &parsed))),
+        Status::Complete(length) => Status::Complete((length, Words::of(came, &parsed, lie))),
         Status::Partial => Status::Partial,
     })
 }
@@ -90,45 +100,43 @@ fn lies<const MOST: usize>(came: &[u8]) -> httparse::Result<(usize, Option<Lies>
 /// The same of a head with as many as are taken at all.
 #[cold]
 #[inline(never)]
-fn of_many(came: &[u8]) -> httparse::Result<(usize, Option<Lies>)> {
-    lies::<MOST_HEADERS>(came)
+fn of_many(came: &[u8], lie: &mut Lie) -> httparse::Result<(usize, Option<Words>)> {
+    words::<MOST_HEADERS>(came, lie)
 }
 
-/// Where the words lie in the head; what borrows from it cannot outlive its cut.
-struct Lies {
+/// The first line of a head.
+struct Words {
     method: Method,
     is_old: bool,
     uri: Span,
-    headers: SmallVec<[(Span, Span); USUAL_HEADERS]>,
 }
 
-type Span = std::ops::Range<usize>;
-
-impl Lies {
-    fn of(came: &[u8], parsed: &httparse::Request<'_, '_>) -> Option<Self> {
+impl Words {
+    fn of(came: &[u8], parsed: &httparse::Request<'_, '_>, lie: &mut Lie) -> Option<Self> {
         let begin = came.as_ptr() as usize;
         let span = |text: &[u8]| {
             let from = (text.as_ptr() as usize).wrapping_sub(begin);
             from..from.saturating_add(text.len())
         };
-        let headers = parsed.headers.iter();
+        for header in parsed.headers.iter() {
+            lie.push((span(header.name.as_bytes()), span(header.value)));
+        }
         Some(Self {
             method: Method::from_bytes(parsed.method?.as_bytes()).ok()?,
             is_old: parsed.version? == 0,
             uri: span(parsed.path?.as_bytes()),
-            headers: headers.map(|it| (span(it.name.as_bytes()), span(it.value))).collect(),
         })
     }
 
-    fn heard(self, head: &Bytes) -> Result<Heard, StatusCode> {
+    fn heard(self, head: &Bytes, lie: &Lie) -> Result<Heard, StatusCode> {
         if self.uri.len() > LONGEST_URI {
             return Err(StatusCode::URI_TOO_LONG);
         }
         let mut framing = Framing { stays: !self.is_old, ..Framing::default() };
-        let mut headers = spent::take(self.headers.len());
-        for (name, value) in self.headers {
-            let name = head.get(name).and_then(header_name);
-            let value = HeaderValue::from_maybe_shared(slice(head, value)?);
+        let mut headers = spent::take(lie.len());
+        for (name, value) in lie {
+            let name = head.get(name.clone()).and_then(header_name);
+            let value = HeaderValue::from_maybe_shared(slice(head, value.clone())?);
             let (Some(name), Ok(value)) = (name, value) else {
                 return Err(StatusCode::BAD_REQUEST);
             };

@@ -67,20 +67,23 @@ struct Lies {
     value: (usize, usize),
 }
 
-/// What the words of a head are, while they still belong to what has come.
+/// A head's own words, and how long it is.
 struct Parsed {
     length: usize,
     status: Option<u16>,
     is_old: bool,
-    headers: SmallVec<[Lies; USUAL_HEADERS]>,
 }
+
+/// Where each header lies, in a table that is lent, not moved.
+type Lie = SmallVec<[Lies; USUAL_HEADERS]>;
 
 fn one(came: &mut BytesMut, asked: &Method) -> Result<Option<Answered>, Broken> {
     if came.is_empty() {
         return Ok(None);
     }
-    let parsed = match parsed::<USUAL_HEADERS>(came) {
-        Err(httparse::Error::TooManyHeaders) => of_many(came),
+    let mut lie = Lie::new();
+    let parsed = match parsed::<USUAL_HEADERS>(came, &mut lie) {
+        Err(httparse::Error::TooManyHeaders) => of_many(came, &mut lie),
         parsed => parsed,
     };
     let Some(parsed) = parsed.map_err(|error| Broken::NoHttp(words(error)))? else {
@@ -89,12 +92,15 @@ fn one(came: &mut BytesMut, asked: &Method) -> Result<Option<Answered>, Broken> 
     let status = parsed.status.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Broken::NoHttp("it has no status"))?;
     let head = came.split_to(parsed.length).freeze();
-    let headers = named(&head, &parsed.headers)?;
+    let headers = named(&head, &lie)?;
     answered(status, parsed.is_old, headers, asked).map(Some)
 }
 
 /// Reads the words of a head with at most so many headers.
-fn parsed<const MOST: usize>(came: &[u8]) -> Result<Option<Parsed>, httparse::Error> {
+fn parsed<const MOST: usize>(
+    came: &[u8],
+    lie: &mut Lie,
+) -> Result<Option<Parsed>, httparse::Error> {
     let mut headers = [const { MaybeUninit::<Header<'_>>::uninit() }; MOST];
     let mut parsed = Response::new(&mut []);
     let config = ParserConfig::default();
@@ -105,22 +111,17 @@ fn parsed<const MOST: usize>(came: &[u8]) -> Result<Option<Parsed>, httparse::Er
         let from = (text.as_ptr() as usize).wrapping_sub(begin);
         (from, from.saturating_add(text.len()))
     };
-    let headers = parsed.headers.iter();
-    Ok(Some(Parsed {
-        length,
-        status: parsed.code,
-        is_old: parsed.version == Some(0),
-        headers: headers
-            .map(|header| Lies { name: at(header.name.as_bytes()), value: at(header.value) })
-            .collect(),
-    }))
+    for header in parsed.headers.iter() {
+        lie.push(Lies { name: at(header.name.as_bytes()), value: at(header.value) });
+    }
+    Ok(Some(Parsed { length, status: parsed.code, is_old: parsed.version == Some(0) }))
 }
 
 /// The same of a head with as many as are taken at all.
 #[cold]
 #[inline(never)]
-fn of_many(came: &[u8]) -> Result<Option<Parsed>, httparse::Error> {
-    parsed::<MOST_HEADERS>(came)
+fn of_many(came: &[u8], lie: &mut Lie) -> Result<Option<Parsed>, httparse::Error> {
+    parsed::<MOST_HEADERS>(came, lie)
 }
 
 fn words(error: httparse::Error) -> &'static str {

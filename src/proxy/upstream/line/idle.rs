@@ -22,7 +22,8 @@ pub(in super::super) struct Idle {
 
 #[derive(Debug, Default)]
 struct Inside {
-    lines: AHashMap<Authority, Vec<(Line, Instant)>>,
+    /// By the authority as the file spells it: its own way to compare and to hash is to look at each letter, small or not.
+    lines: AHashMap<Box<str>, Vec<(Line, Instant)>>,
     sweeper: Option<AbortHandle>,
 }
 
@@ -37,7 +38,7 @@ impl Home {
     /// The line has brought its answer whole.
     pub(super) fn take_back(self, line: Line) {
         if let Some(idle) = self.idle.upgrade() {
-            idle.put(self.authority, line);
+            idle.put(&self.authority, line);
         }
     }
 }
@@ -50,7 +51,7 @@ impl Idle {
     /// The line to that coordinator that was used last, if it is still good.
     pub(in super::super) fn take(&self, authority: &Authority) -> Option<Line> {
         let mut inside = self.inside();
-        let lines = inside.lines.get_mut(authority)?;
+        let lines = inside.lines.get_mut(authority.as_str())?;
         while let Some((line, since)) = lines.pop() {
             if since.elapsed() < self.patience && line.is_quiet() {
                 return Some(line);
@@ -59,10 +60,14 @@ impl Idle {
         None
     }
 
-    fn put(self: Arc<Self>, authority: Authority, mut line: Line) {
+    fn put(self: Arc<Self>, authority: &Authority, mut line: Line) {
         line.rest();
         let mut inside = self.inside();
-        inside.lines.entry(authority).or_default().push((line, Instant::now()));
+        let waiting = (line, Instant::now());
+        match inside.lines.get_mut(authority.as_str()) {
+            Some(lines) => lines.push(waiting),
+            None => drop(inside.lines.insert(authority.as_str().into(), vec![waiting])),
+        }
         if inside.sweeper.is_none() {
             let sweeping = sweep(Arc::downgrade(&self), self.patience);
             inside.sweeper = Some(tokio::spawn(sweeping).abort_handle());
