@@ -7,6 +7,7 @@ use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE,
     COOKIE, FORWARDED, HOST, HeaderName, HeaderValue,
 };
+use smallvec::SmallVec;
 
 mod known;
 
@@ -102,6 +103,9 @@ const END_TO_END: [HeaderName; 8] = [
 const END_TO_END_PREFIXES: [&str; 5] =
     ["x-trino-", "x-presto-", "x-forwarded-", "x-gateway-", "x-request-id"];
 
+/// As many as nearly all messages have that end here; more are as welcome.
+const ENDING: usize = 8;
+
 /// Removes the hop-by-hop headers and those that `Connection` lists, but for end-to-end ones of ours and Trino's.
 pub fn hop_by_hop(headers: &mut HeaderMap) {
     end_here(headers, |_| false);
@@ -111,7 +115,7 @@ pub fn hop_by_hop(headers: &mut HeaderMap) {
 /// costs more than to read them all.
 pub fn end_here(headers: &mut HeaderMap, also: impl Fn(&str) -> bool) {
     let ends = |name: &&HeaderName| is_hop_by_hop(name.as_str()) || also(name.as_str());
-    let ending: Vec<HeaderName> = headers.keys().filter(ends).cloned().collect();
+    let ending: SmallVec<[HeaderName; ENDING]> = headers.keys().filter(ends).cloned().collect();
     let listed = if ending.contains(&CONNECTION) { listed(headers) } else { Vec::new() };
     for name in ending.into_iter().chain(listed) {
         headers.remove(name);

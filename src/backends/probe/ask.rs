@@ -10,7 +10,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect};
 
 use crate::{
-    backends::outgoing,
     config::trust::{NoTls, Trust},
     snapshot::BackendUrl,
     telemetry::context::{TRACEPARENT, TraceContext},
@@ -47,9 +46,10 @@ pub(crate) struct Target {
     base: String,
 }
 
-/// The client that all probes over plain HTTP share.
+/// The client that all probes over plain HTTP share. It trusts nobody: the authorities of this machine are hundreds of files,
+/// and a start would wait for them.
 pub(crate) fn client() -> reqwest::Result<Client> {
-    outgoing::client(builder)
+    builder().tls_certs_only([]).build()
 }
 
 /// A client for one coordinator: the shared one, or where TLS is spoken one that trusts as that backend's settings say.
@@ -57,7 +57,7 @@ pub(crate) fn client_of(trust: Option<&Trust>, plain: &Client) -> Client {
     let Some(trust) = trust else { return plain.clone() };
     let made = builder().tls_backend_preconfigured(trust.client().as_ref().clone()).build();
     made.unwrap_or_else(|error| {
-        tracing::error!(%error, "no client for probes over TLS; the system's roots are used instead");
+        tracing::error!(%error, "no client for probes over TLS; they will fail");
         plain.clone()
     })
 }

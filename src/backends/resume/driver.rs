@@ -142,7 +142,7 @@ pub struct Labels<'a> {
     pub xtrinode: &'a str,
 }
 
-/// What all drivers of a process share: two HTTP clients.
+/// What all drivers of a process share: their HTTP clients.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     kubernetes: Arc<Api>,
@@ -154,7 +154,7 @@ impl Surroundings {
     ///
     /// # Errors
     ///
-    /// When the system's certificates cannot be used.
+    /// When no client can be made.
     pub fn new(access: Access) -> Result<Self, String> {
         Ok(Self { kubernetes: Arc::new(Api::new(access)), poster: Poster::new()? })
     }
@@ -180,11 +180,11 @@ fn untimed(
     around: &Surroundings,
 ) -> Result<Box<dyn Driver>, String> {
     let api = || Arc::clone(&around.kubernetes);
-    let poster = || around.poster.clone();
+    let poster = &around.poster;
     Ok(if let Some(scale) = &resume.kubernetes_scale {
         Box::new(kubernetes_scale::KubernetesScale::new(api(), scale)?)
     } else if let Some(runtime) = &resume.xtrinode_api {
-        Box::new(xtrinode_api::XtrinodeApi::new(poster(), runtime, labels)?)
+        Box::new(xtrinode_api::XtrinodeApi::new(poster, runtime, labels)?)
     } else if let Some(named) = &resume.xtrinode {
         Box::new(xtrinode::Xtrinode::new(api(), named))
     } else if let Some(named) = &resume.stackable {
@@ -192,7 +192,7 @@ fn untimed(
     } else if let Some(custom) = &resume.custom_resource {
         Box::new(custom_resource::CustomResource::new(api(), custom))
     } else if let Some(webhook) = &resume.webhook {
-        Box::new(webhook::Webhook::new(poster(), webhook)?)
+        Box::new(webhook::Webhook::new(poster, webhook)?)
     } else if let Some(command) = &resume.command {
         Box::new(command::Command::new(command)?)
     } else if resume.external.is_some() {

@@ -4,11 +4,15 @@
 //! elsewhere) and uses no proxy of the environment. Errors name the endpoint by scheme, host and port only, since
 //! the rest of a URL may hold a secret.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::{Client, Response, redirect};
+use reqwest::{Client, ClientBuilder, Response, redirect};
 use url::Url;
 
 use super::{CallError, words};
@@ -20,9 +24,13 @@ pub(super) const USER_AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION")
 /// Answers are some hundred bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The client that all endpoints share.
+/// The clients that all endpoints share: one for `http`, and one for `https` from the first endpoint on that wants it. The
+/// second reads the authorities of this machine, hundreds of files on most, which no start should wait for without need.
 #[derive(Clone, Debug)]
-pub(super) struct Poster(Client);
+pub(super) struct Poster {
+    plain: Client,
+    secure: Arc<OnceLock<Client>>,
+}
 
 /// An answer.
 #[derive(Debug)]
@@ -35,49 +43,61 @@ pub(super) struct Answer {
 /// A URL that is called, with the token that it wants.
 #[derive(Clone, Debug)]
 pub(super) struct Endpoint {
+    http: Client,
     url: Url,
     token_file: Option<PathBuf>,
 }
 
 impl Poster {
     pub(super) fn new() -> Result<Self, String> {
-        let built = outgoing::client(|| {
-            Client::builder()
-                .redirect(redirect::Policy::none())
-                .no_proxy()
-                .pool_max_idle_per_host(0)
-                .user_agent(USER_AGENT)
-        });
-        built.map(Self).map_err(words::causes)
+        let plain = builder().tls_certs_only([]).build().map_err(words::causes)?;
+        Ok(Self { plain, secure: Arc::default() })
     }
+
+    fn client(&self, url: &Url) -> Result<Client, String> {
+        if url.scheme() != "https" {
+            return Ok(self.plain.clone());
+        }
+        if let Some(secure) = self.secure.get() {
+            return Ok(secure.clone());
+        }
+        let made = outgoing::client(builder).map_err(words::causes)?;
+        Ok(self.secure.get_or_init(|| made).clone())
+    }
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .pool_max_idle_per_host(0)
+        .user_agent(USER_AGENT)
 }
 
 impl Endpoint {
     /// An endpoint; fails without quoting the URL.
-    pub(super) fn new(url: &str, token_file: Option<&str>) -> Result<Self, String> {
+    pub(super) fn new(
+        poster: &Poster,
+        url: &str,
+        token_file: Option<&str>,
+    ) -> Result<Self, String> {
         let url = Url::parse(url).map_err(|error| format!("this is no URL to call: {error}"))?;
-        Ok(Self { url, token_file: token_file.map(PathBuf::from) })
+        Ok(Self { http: poster.client(&url)?, url, token_file: token_file.map(PathBuf::from) })
     }
 
     /// Posts a JSON body; after a 401 once more if the token was replaced meanwhile.
-    pub(super) async fn post(
-        &self,
-        poster: &Poster,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Answer, CallError> {
+    pub(super) async fn post(&self, headers: HeaderMap, body: Bytes) -> Result<Answer, CallError> {
         let token = self.token().await?;
-        let answer = self.post_as(poster, token.clone(), headers.clone(), body.clone()).await?;
+        let answer = self.post_as(token.clone(), headers.clone(), body.clone()).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return Ok(answer);
         }
         let newer = self.token().await?;
-        if newer == token { Ok(answer) } else { self.post_as(poster, newer, headers, body).await }
+        if newer == token { Ok(answer) } else { self.post_as(newer, headers, body).await }
     }
 
     async fn post_as(
         &self,
-        poster: &Poster,
         token: Option<HeaderValue>,
         mut headers: HeaderMap,
         body: Bytes,
@@ -91,7 +111,7 @@ impl Endpoint {
                 words::causes(error)
             ))
         };
-        let asked = poster.0.post(self.url.clone()).headers(headers).body(body);
+        let asked = self.http.post(self.url.clone()).headers(headers).body(body);
         let mut answer = asked.send().await.map_err(unreached)?;
         let (status, retry_after) = (answer.status(), retry_after(answer.headers()));
         let body = self::body(&mut answer, MAX_BODY).await.map_err(unreached)?;
@@ -172,4 +192,26 @@ pub(super) async fn body(answer: &mut Response, most: usize) -> reqwest::Result<
         }
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+    use super::*;
+
+    #[test]
+    fn the_authorities_of_the_machine_are_read_once_and_for_https_only() {
+        let poster = Poster::new().unwrap();
+        Endpoint::new(&poster, "http://waker:8080/wake", None).unwrap();
+        assert!(poster.secure.get().is_none());
+        Endpoint::new(&poster, "https://waker/wake", None).unwrap();
+        assert!(poster.secure.get().is_some());
+        Endpoint::new(&poster.clone(), "HTTPS://other/wake", None).unwrap();
+        assert_eq!(
+            Arc::strong_count(&poster.secure),
+            1,
+            "an endpoint keeps a client, not the choice"
+        );
+    }
 }

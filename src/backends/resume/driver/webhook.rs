@@ -24,19 +24,18 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-sluice-signature");
 /// The driver `webhook`.
 #[derive(Debug)]
 pub(super) struct Webhook {
-    poster: Poster,
     resume: Endpoint,
     suspend: Option<Endpoint>,
     secret_file: Option<PathBuf>,
 }
 
 impl Webhook {
-    pub(super) fn new(poster: Poster, webhook: &model::Webhook) -> Result<Self, String> {
-        let endpoint = |url: &str| Endpoint::new(url, webhook.token_file.as_deref());
+    pub(super) fn new(poster: &Poster, webhook: &model::Webhook) -> Result<Self, String> {
+        let endpoint = |url: &str| Endpoint::new(poster, url, webhook.token_file.as_deref());
         let resume = endpoint(&webhook.resume_url)?;
         let suspend = webhook.suspend_url.as_deref().map(endpoint).transpose()?;
         let secret_file = webhook.secret_file.as_ref().map(PathBuf::from);
-        Ok(Self { poster, resume, suspend, secret_file })
+        Ok(Self { resume, suspend, secret_file })
     }
 
     async fn post(&self, call: &Call) -> Result<Accepted, CallError> {
@@ -53,7 +52,7 @@ impl Webhook {
             let secret = endpoint::secret(path).await?;
             insert(&mut headers, SIGNATURE, &signature(&secret, &body)?)?;
         }
-        judge(endpoint, &endpoint.post(&self.poster, headers, body).await?)
+        judge(endpoint, &endpoint.post(headers, body).await?)
     }
 }
 

@@ -22,7 +22,6 @@ const USUAL: &str = "http://xtrinode-api-server.xtrinode-system.svc.cluster.loca
 /// The driver `xtrinodeApi`.
 #[derive(Debug)]
 pub(super) struct XtrinodeApi {
-    poster: Poster,
     endpoint: Endpoint,
     namespace: String,
     name: String,
@@ -40,7 +39,7 @@ struct Said {
 
 impl XtrinodeApi {
     pub(super) fn new(
-        poster: Poster,
+        poster: &Poster,
         api: &model::XtrinodeApi,
         labels: Labels<'_>,
     ) -> Result<Self, String> {
@@ -52,8 +51,8 @@ impl XtrinodeApi {
             let why = "xtrinodeApi needs `namespace` and `name` of the runtime, or a group with these labels";
             return Err(why.to_owned());
         }
-        let endpoint = Endpoint::new(&url, api.token_file.as_deref())?;
-        Ok(Self { poster, endpoint, namespace, name })
+        let endpoint = Endpoint::new(poster, &url, api.token_file.as_deref())?;
+        Ok(Self { endpoint, namespace, name })
     }
 
     async fn resume(&self, call: &Call) -> Result<Accepted, CallError> {
@@ -64,7 +63,7 @@ impl XtrinodeApi {
         });
         let headers = endpoint::traced(call.traceparent.as_deref());
         let body = Bytes::from(body.to_string());
-        let answer = self.endpoint.post(&self.poster, headers, body).await?;
+        let answer = self.endpoint.post(headers, body).await?;
         self.judge(&answer)
     }
 
