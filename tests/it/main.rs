@@ -39,6 +39,7 @@ mod replicas;
 mod routing;
 mod simulator;
 mod spooled;
+mod start;
 mod statements;
 mod sticky;
 mod store;
