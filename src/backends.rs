@@ -195,7 +195,7 @@ fn start_with(
 ) -> Result<(Current, Control), Refused> {
     let plan = Plan::of(&config).map_err(Refused::Wrong)?;
     plan.warn();
-    let http = probe::ask::client().map_err(|error| Refused::Probes(error.to_string()))?;
+    let http = outgoing::plain().map_err(|error| Refused::Probes(error.to_string()))?;
     let (reports, heard_reports) = mpsc::unbounded_channel();
     let (orders, heard_orders) = mpsc::channel(ORDERS);
     let (outcomes, heard_outcomes) = mpsc::channel(OUTCOMES);

@@ -7,9 +7,10 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::{Client, ClientBuilder, RequestBuilder, Response, redirect};
+use reqwest::{Client, RequestBuilder, Response};
 
 use crate::{
+    backends::outgoing,
     config::trust::{NoTls, Trust},
     snapshot::BackendUrl,
     telemetry::context::{TRACEPARENT, TraceContext},
@@ -18,9 +19,6 @@ use crate::{
 
 /// `/v1/info` is some hundred bytes; whatever sends more is no coordinator.
 const MAX_BODY: usize = 64 * 1024;
-
-/// How the coordinator's log names us.
-const USER_AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));
 
 /// What came back.
 #[derive(Debug)]
@@ -46,28 +44,15 @@ pub(crate) struct Target {
     base: String,
 }
 
-/// The client that all probes over plain HTTP share. It trusts nobody: the authorities of this machine are hundreds of files,
-/// and a start would wait for them.
-pub(crate) fn client() -> reqwest::Result<Client> {
-    builder().tls_certs_only([]).build()
-}
-
 /// A client for one coordinator: the shared one, or where TLS is spoken one that trusts as that backend's settings say.
 pub(crate) fn client_of(trust: Option<&Trust>, plain: &Client) -> Client {
     let Some(trust) = trust else { return plain.clone() };
-    let made = builder().tls_backend_preconfigured(trust.client().as_ref().clone()).build();
+    let made =
+        outgoing::builder().tls_backend_preconfigured(trust.client().as_ref().clone()).build();
     made.unwrap_or_else(|error| {
         tracing::error!(%error, "no client for probes over TLS; they will fail");
         plain.clone()
     })
-}
-
-fn builder() -> ClientBuilder {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .user_agent(USER_AGENT)
 }
 
 impl Target {

@@ -12,20 +12,17 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use reqwest::{Client, ClientBuilder, Response, redirect};
+use reqwest::{Client, Response};
 use url::Url;
 
 use super::{CallError, words};
 use crate::{backends::outgoing, telemetry::context::TRACEPARENT};
 
-/// How others' logs name us.
-pub(super) const USER_AGENT: &str = concat!("sluice/", env!("CARGO_PKG_VERSION"));
-
 /// Answers are some hundred bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// The clients that all endpoints share: one for `http`, and one for `https` from the first endpoint on that wants it. The
-/// second reads the authorities of this machine, hundreds of files on most, which no start should wait for without need.
+/// The clients that all endpoints share: one for `http`, and from the first endpoint on that wants it one for `https`, which
+/// reads the authorities of this machine.
 #[derive(Clone, Debug)]
 pub(super) struct Poster {
     plain: Client,
@@ -50,7 +47,7 @@ pub(super) struct Endpoint {
 
 impl Poster {
     pub(super) fn new() -> Result<Self, String> {
-        let plain = builder().tls_certs_only([]).build().map_err(words::causes)?;
+        let plain = outgoing::plain().map_err(words::causes)?;
         Ok(Self { plain, secure: Arc::default() })
     }
 
@@ -61,17 +58,9 @@ impl Poster {
         if let Some(secure) = self.secure.get() {
             return Ok(secure.clone());
         }
-        let made = outgoing::client(builder).map_err(words::causes)?;
+        let made = outgoing::client(outgoing::builder).map_err(words::causes)?;
         Ok(self.secure.get_or_init(|| made).clone())
     }
-}
-
-fn builder() -> ClientBuilder {
-    Client::builder()
-        .redirect(redirect::Policy::none())
-        .no_proxy()
-        .pool_max_idle_per_host(0)
-        .user_agent(USER_AGENT)
 }
 
 impl Endpoint {

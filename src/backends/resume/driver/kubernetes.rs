@@ -147,7 +147,7 @@ fn client(trust: &Trust) -> Result<Client, String> {
             .redirect(redirect::Policy::none())
             .no_proxy()
             .pool_idle_timeout(IDLE)
-            .user_agent(endpoint::USER_AGENT);
+            .user_agent(outgoing::USER_AGENT);
         if let Some(authorities) = &authorities {
             builder = builder.tls_certs_only(authorities.iter().cloned());
         }

@@ -254,6 +254,21 @@ mod tests {
     }
 
     #[test]
+    fn more_headers_than_usual_are_heard_as_few_are() {
+        for count in [USUAL_HEADERS - 1, USUAL_HEADERS, USUAL_HEADERS + 1, MOST_HEADERS] {
+            let lines: String = (0..count).map(|number| format!("a: {number}\r\n")).collect();
+            let text = format!("GET / HTTP/1.1\r\n{lines}\r\n");
+            let cut = text.len() - 2;
+            assert!(heard(text.get(..cut).unwrap()).unwrap().is_none(), "{count}: it is not whole");
+            let heard = whole(&text);
+            let values = heard.request.headers().get_all("a").iter();
+            assert!(
+                values.map(|value| value.to_str().unwrap()).eq((0..count).map(|it| it.to_string()))
+            );
+        }
+    }
+
+    #[test]
     fn who_stays_says_so_or_speaks_a_version_that_does() {
         for (version, line, stays) in [
             ("1.1", "", true),

@@ -23,7 +23,7 @@ use crate::{
 pub(in super::super) const MOST_HEADERS: usize = 1024;
 
 /// As many as nearly all heads have: what is said of so many lies near by on the stack, of a thousand on eight of its pages.
-const USUAL_HEADERS: usize = 48;
+pub(super) const USUAL_HEADERS: usize = 48;
 
 /// Headers that an answer still gets from us, so that its table need not grow for them.
 const OURS: usize = 2;

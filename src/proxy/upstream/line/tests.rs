@@ -101,6 +101,26 @@ fn a_head_is_read_however_it_is_cut() {
     }
 }
 
+#[test]
+fn more_headers_than_usual_are_read_as_few_are() {
+    let usual = head::USUAL_HEADERS;
+    for count in [usual - 1, usual, usual + 1, head::MOST_HEADERS] {
+        let lines: String = (0..count).map(|number| format!("a: {number}\r\n")).collect();
+        let text = format!("HTTP/1.1 200 OK\r\n{lines}\r\n");
+        let mut came = BytesMut::from(&text.as_bytes()[..text.len() - 2]);
+        assert!(head::read(&mut came, &Method::GET).unwrap().is_none(), "{count}: it is not whole");
+        came.extend_from_slice(b"\r\n");
+        let answered = head::read(&mut came, &Method::GET).unwrap().unwrap();
+        let values = answered.parts.headers.get_all("a").iter();
+        assert!(
+            values.map(|value| value.to_str().unwrap()).eq((0..count).map(|it| it.to_string()))
+        );
+    }
+    let lines = "a: b\r\n".repeat(head::MOST_HEADERS + 1);
+    let mut came = BytesMut::from(format!("HTTP/1.1 200 OK\r\n{lines}\r\n").as_bytes());
+    assert!(head::read(&mut came, &Method::GET).is_err());
+}
+
 /// How long the body of such an answer is, in a word, and whether the line stays.
 fn length(head: &str, method: &Method) -> Result<(String, bool), Broken> {
     let mut came = BytesMut::from(head.as_bytes());
