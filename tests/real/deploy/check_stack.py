@@ -6,6 +6,9 @@ configuration.
 """
 
 import re
+import shutil
+import subprocess
+import sys
 
 import boards
 import pytest
@@ -172,6 +175,20 @@ def test_the_image_gets_all_that_cargo_reads():
     assert needed | benches <= kept
     for source in re.findall(r"^COPY (deploy/\S+) (deploy/\S+)", (DEPLOY / "compose/Dockerfile").read_text(), re.MULTILINE)[0]:
         assert (REPOSITORY / source).exists() and "deploy/compose/*.py" in kept
+
+
+def test_the_image_gets_all_that_the_guided_build_runs(tmp_path):
+    """What lets a gateway work while its steps are counted is imported from what `.dockerignore` names, and from nothing else."""
+    for pattern in (line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")):
+        for source in REPOSITORY.glob(pattern):
+            if source.suffix == ".py" or source.name == "benches":
+                target = tmp_path / source.relative_to(REPOSITORY)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    # Isolated from what is installed here: the image has the bare language.
+    imported = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, '{tmp_path}/benches/guided'); import work"]
+    done = subprocess.run(imported, env={"SLUICE_BIN": "sluice", "PATH": ""}, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_toolchain_of_the_image_is_the_repositorys():
