@@ -3,7 +3,10 @@
 use std::{
     fs,
     process::{Child, Command},
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
 };
 
@@ -13,6 +16,14 @@ use crate::peers::Peer;
 const PROXY_CORE: &str = "0";
 /// The core of load and coordinators.
 const LOAD_CORE: &str = "1";
+
+/// Whether the proxies share the core of load and coordinators.
+static ONE_CORE: AtomicBool = AtomicBool::new(false);
+
+/// Puts proxies that start from now on beside load and coordinators: then nobody is woken on another core.
+pub(crate) fn share_a_core() {
+    ONE_CORE.store(true, Ordering::Relaxed);
+}
 
 /// How many cores this process was given; asked for the first time before it is pinned to one of them.
 pub(crate) fn cores() -> usize {
@@ -38,7 +49,8 @@ pub(crate) fn command(program: &str) -> Command {
         return Command::new(program);
     }
     let mut command = Command::new("taskset");
-    command.args(["-c", PROXY_CORE, program]);
+    let core = if ONE_CORE.load(Ordering::Relaxed) { LOAD_CORE } else { PROXY_CORE };
+    command.args(["-c", core, program]);
     command
 }
 

@@ -58,6 +58,9 @@ struct Options {
     /// Both cores are kept from sleeping: what a wake-up costs a virtual machine is no proxy's doing
     #[arg(long)]
     awake: bool,
+    /// Proxies, load and coordinators share one core: what one client waits for is work, not a core's waking
+    #[arg(long, conflicts_with_all = ["awake", "cost"])]
+    one_core: bool,
     /// A CPU profile and a flame graph of Sluice under each load go into this folder; nothing else is measured
     #[arg(long, value_name = "FOLDER")]
     profile: Option<PathBuf>,
@@ -111,6 +114,9 @@ async fn compare(options: &Options) {
         let binary = options.sluice.first().expect("a build");
         return profile::take(binary, to, &options.loads(), folder).await;
     }
+    if options.one_core {
+        machine::share_a_core();
+    }
     let _awake = options.awake.then(machine::awake);
     if options.cost {
         return cost(options, to).await;
@@ -121,6 +127,13 @@ async fn compare(options: &Options) {
     let table = table::of(&results, "HAProxy");
     if options.awake {
         return results::tell(options, "Beside other proxies, no core asleep", &[&machine, &table]);
+    }
+    if options.one_core {
+        return results::tell(
+            options,
+            "Beside other proxies, all on one core",
+            &[&machine, &table],
+        );
     }
     let memory = memory::measure(&peers, options.quick).await;
     results::tell(options, "Beside other proxies", &[&machine, &table, &memory]);
