@@ -16,6 +16,7 @@ pub mod events;
 pub mod lifecycle;
 mod living;
 pub mod metrics;
+mod moment;
 pub mod profiling;
 pub mod proxy;
 pub mod queries;

@@ -18,6 +18,8 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+use crate::moment;
+
 pub(crate) use self::{frames::Framed, reading::Guarded, writing::Pushed};
 
 mod frames;
@@ -129,7 +131,7 @@ impl Alarm {
 
     /// Ready when it has been waited for so long.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
-        let due = *self.since.get_or_insert_with(Instant::now) + limit;
+        let due = *self.since.get_or_insert_with(moment::recent) + limit;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
         loop {
             if timer.deadline() > due {

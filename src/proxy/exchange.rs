@@ -25,6 +25,7 @@ use crate::{
     metrics::{
         Answered, Direction, Encoding, GroupMetrics, Metrics, Open, Operation, Step, Unavailable,
     },
+    moment,
     proxy::{deadlines::Stage, handed::Handed, pipe::Pipe, spans::Spans},
     queries::story::CLIENT_LEFT,
     snapshot::Snapshot,
@@ -122,7 +123,7 @@ impl Account {
             operation: OnceLock::new(),
             group: OnceLock::new(),
             reason: OnceLock::new(),
-            started: Instant::now(),
+            started: moment::now(),
             upstream_micros: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             segment: OnceLock::new(),
@@ -194,7 +195,7 @@ impl Account {
             self.metrics.step(Step::ResumeWait, held);
         }
         let others = self.upstream().saturating_add(held);
-        let overhead = self.started.elapsed().saturating_sub(others);
+        let overhead = moment::now().saturating_duration_since(self.started).saturating_sub(others);
         self.overhead_micros.store(micros(overhead), Ordering::Relaxed);
         self.metrics.overhead(self.label(), overhead);
     }
@@ -239,7 +240,7 @@ impl Account {
     fn close(&self, trace: &TraceContext) -> (u16, Duration) {
         let answered = self.ended.load(Ordering::Relaxed) && !self.gone.load(Ordering::Relaxed);
         let status = if answered { self.status.load(Ordering::Relaxed) } else { CLIENT_LEFT };
-        let took = self.started.elapsed();
+        let took = moment::since(self.started);
         let answered = match self.reason.get() {
             Some(reason) if status == 503 => Answered::Unavailable(*reason),
             _ => Answered::Status(status),
@@ -314,6 +315,16 @@ impl Accounted {
     /// Whether what comes next may go through a pipe.
     pub(crate) fn may_pass(&self) -> bool {
         self.body.may_pass()
+    }
+
+    /// Whether nothing more of it is to be read before so much has left.
+    pub(crate) fn is_plenty_behind(&self, held: usize) -> bool {
+        self.body.is_plenty_behind(held)
+    }
+
+    /// Its client takes it more slowly than it comes.
+    pub(crate) fn held_up(&mut self) {
+        self.body.held_up();
     }
 
     /// Puts what comes next into an empty pipe; what is in it counts even if the answer breaks behind it.

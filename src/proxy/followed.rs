@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
     metrics::{ErrorKind, Lookup, Operation, Retry, Unavailable},
+    moment,
     proxy::{
         answers,
         core::Core,
@@ -147,7 +148,7 @@ async fn follow(
         Ok(followed) => followed,
         Err(refusal) => return *refusal,
     };
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = moment::after(PATIENCE);
     let mut asks_store = core.shared.replicas.is_shared();
     loop {
         let mut owner = followed.owner(core);
@@ -294,7 +295,7 @@ async fn ask(
     followed: &Followed,
 ) -> Answer {
     account_for(core, exchange, backend, query.as_deref());
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = moment::after(PATIENCE);
     loop {
         let failure = match attempt(core, exchange, backend, query.as_deref(), followed).await {
             Ok((plan, answer)) => {

@@ -10,11 +10,11 @@ use http::{
     uri::PathAndQuery,
 };
 use sluice_routing::GroupName;
-use tokio::time::Instant;
 
 use crate::{
     backends::passive,
     metrics::{ErrorKind, Unavailable, UpstreamError},
+    moment,
     proxy::{
         answers,
         core::Core,
@@ -190,10 +190,10 @@ pub(crate) async fn send(
     exchange.learned.backend(&backend.name);
     let is_statement = asking.method == Method::POST;
     let told = exchange.spans.attempt(exchange, backend, asking);
-    let started = Instant::now();
+    let started = moment::now();
     let outcome = upstream.send(backend.trust.as_ref(), asking, body, within).await;
     told.into_iter().for_each(|attempt| attempt.ended(&outcome));
-    let took = started.elapsed();
+    let took = moment::now().saturating_duration_since(started);
     exchange.account.waited(took);
     match &outcome {
         Ok(answer) => {

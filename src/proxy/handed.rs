@@ -29,6 +29,18 @@ impl Handed {
         matches!(self, Self::Page(page) if page.may_pass())
     }
 
+    /// Whether nothing more of it is to be read before so much has left.
+    pub(crate) fn is_plenty_behind(&self, held: usize) -> bool {
+        matches!(self, Self::Page(page) if page.is_plenty_behind(held))
+    }
+
+    /// Its client takes it more slowly than it comes.
+    pub(crate) fn held_up(&mut self) {
+        if let Self::Page(page) = self {
+            page.held_up();
+        }
+    }
+
     /// Puts what comes next into an empty pipe.
     pub(crate) fn poll_pass(
         &mut self,

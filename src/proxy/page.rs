@@ -126,6 +126,9 @@ impl Counts {
 /// another task; written one by one, each would cost a system call and a packet of its own.
 const ENOUGH: usize = 64 * 1024;
 
+/// Behind so much, what was not read yet waits until this has left: it would be held for a client that may be slow.
+const PLENTY: usize = 48 * 1024;
+
 /// Pieces of so little in all are copied into one: that is cheaper than the framing of each.
 const SMALL: usize = 4 * 1024;
 
@@ -152,6 +155,8 @@ pub(crate) struct PageBody {
     broken: Option<Broken>,
     /// Whether its client's socket takes what a pipe holds.
     is_bare: bool,
+    /// Whether its client takes it more slowly than it comes.
+    is_slow: bool,
 }
 
 impl PageBody {
@@ -178,6 +183,7 @@ impl PageBody {
             rewriting: Duration::ZERO,
             broken: None,
             is_bare: false,
+            is_slow: false,
         };
         for chunk in held {
             body.take(chunk);
@@ -192,6 +198,12 @@ impl PageBody {
     pub(crate) fn passing(mut self, is_bare: bool) -> Self {
         self.is_bare = is_bare;
         self
+    }
+
+    /// Its client takes it more slowly than it comes: so little as can be is held for it from here on.
+    pub(crate) fn held_up(&mut self) {
+        self.is_slow = true;
+        self.inner.held_up();
     }
 
     /// Whether what comes next may go through a pipe.
@@ -240,7 +252,7 @@ impl PageBody {
     /// bring more, and no time.
     fn poll_gather(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.over && !self.leaving && self.held < ENOUGH {
-            if self.held > 0 && self.rest_may_pass() {
+            if self.held > 0 && (self.rest_may_pass() || self.is_plenty(self.held)) {
                 break;
             }
             if self.poll_inner(cx).is_ready() {
@@ -261,6 +273,16 @@ impl PageBody {
             self.join_small();
         }
         Poll::Ready(())
+    }
+
+    /// Whether nothing more is to be read before so much has left.
+    fn is_plenty(&self, held: usize) -> bool {
+        (self.is_slow || held >= PLENTY) && !self.inner.has_come()
+    }
+
+    /// The same of what was taken from here and is not written yet.
+    pub(crate) fn is_plenty_behind(&self, held: usize) -> bool {
+        self.ready.is_empty() && !self.over && self.is_plenty(held)
     }
 
     fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -29,7 +29,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use thiserror::Error;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tower::{Service as _, ServiceExt as _};
 
 pub(crate) use self::{
@@ -46,6 +46,7 @@ use crate::{
         trust::{NoTls, Trust, TrustId},
     },
     metrics::{Metrics, UpstreamError},
+    moment,
 };
 
 type Http = Client<Connecting, Body>;
@@ -118,7 +119,7 @@ impl Upstream {
     ) -> Result<Response<AnswerBody>, Failure> {
         let ways = trust.map(|trust| self.pool(trust));
         let answering = ways.as_deref().unwrap_or(&self.plain).send(asking, body);
-        timeout(within, answering).await.unwrap_or(Err(Failure::Late(within)))
+        timeout_at(moment::after(within), answering).await.unwrap_or(Err(Failure::Late(within)))
     }
 
     /// The connections of that trust; those of trusts that a reload took away go when another comes.

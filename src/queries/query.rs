@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use crate::{
     metrics::{GroupMetrics, QueryEvent, QueryStatus},
+    moment,
     queries::{
         Kept, Lease,
         ledger::RESUMING,
@@ -206,7 +207,7 @@ impl Query {
 
     /// A successful poll or heartbeat came by.
     pub fn touch(&self) {
-        self.seen.store(micros(self.about.accepted.elapsed()), Ordering::Relaxed);
+        self.seen.store(micros(moment::since(self.about.accepted)), Ordering::Relaxed);
     }
 
     /// How long nobody has asked for it; zero while a page streams.

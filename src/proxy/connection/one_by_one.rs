@@ -38,14 +38,17 @@ use self::{
     told::{Asker, Framing},
 };
 use super::{LAST_WORDS, LONGEST_HEAD, Service, answer::answer};
-use crate::proxy::{
-    answers,
-    core::Stops,
-    deadlines::{Guarded, Limits, Reset, Stage},
-    exchange::Accounted,
-    headers::spent,
-    pipe::Piped,
-    turn,
+use crate::{
+    moment,
+    proxy::{
+        answers,
+        core::Stops,
+        deadlines::{Guarded, Limits, Reset, Stage},
+        exchange::Accounted,
+        headers::spent,
+        pipe::Piped,
+        turn,
+    },
 };
 
 /// The first read of a request: the heads of nearly all fit, and so much is kept by a connection that waits.
@@ -157,6 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Piped + Reset + Unpin> Talk<S> {
         self.read = SMALL_READ;
         let mut seen = 0;
         poll_fn(|cx| {
+            let _stretch = moment::begin();
             loop {
                 pass_empty_lines(&mut self.came);
                 if may_be_whole(&self.came, seen) {
@@ -206,6 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Piped + Reset + Unpin> Talk<S> {
         incoming: &mut Option<Incoming>,
     ) -> Option<Response<Accounted>> {
         poll_fn(|cx| {
+            let _stretch = moment::begin();
             loop {
                 if let Poll::Ready(answer) = answering.as_mut().poll(cx) {
                     return Poll::Ready(Some(answer));
@@ -232,10 +237,16 @@ impl<S: AsyncRead + AsyncWrite + Piped + Reset + Unpin> Talk<S> {
         let mut telling = Telling::new(body, framing, &mut self.pen);
         turn::given().await;
         poll_fn(|cx| {
+            let _stretch = moment::begin();
             loop {
                 let filled = telling.poll_fill(cx, &mut self.pen);
                 // What was put down before it broke off is still told.
-                ready!(self.pen.poll_write(cx, Pin::new(&mut self.socket)))?;
+                let Poll::Ready(written) = self.pen.poll_write(cx, Pin::new(&mut self.socket))
+                else {
+                    telling.held_up();
+                    return Poll::Pending;
+                };
+                written?;
                 if let Some(ended) = telling.ended() {
                     return Poll::Ready(ended);
                 }

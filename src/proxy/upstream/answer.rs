@@ -41,6 +41,21 @@ impl AnswerBody {
         }
     }
 
+    /// Whether some of what comes next was read already; what hyper has read it does not say.
+    pub(crate) fn has_come(&self) -> bool {
+        match self {
+            Self::Line(body) => body.has_come(),
+            Self::Hyper(_) => true,
+        }
+    }
+
+    /// Its client takes it more slowly than it comes.
+    pub(crate) fn held_up(&mut self) {
+        if let Self::Line(body) = self {
+            body.held_up();
+        }
+    }
+
     /// Whether what comes next may go through a pipe, and is worth one.
     pub(crate) fn may_pass(&self) -> bool {
         matches!(self, Self::Line(body) if body.may_pass())

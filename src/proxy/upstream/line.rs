@@ -43,6 +43,11 @@ const SMALL_READ: usize = 8 * 1024;
 /// reader of a large page holds some of them.
 pub(super) const LARGE_READ: usize = 128 * 1024;
 
+/// The largest read that an answer gets to by itself, and of one whose client takes it more slowly than it comes: a page that
+/// begins may be one of a hundred that do, and holds what was read of it. Where a page came in several reads, the next one
+/// on its line may come in one.
+const MODEST_READ: usize = 32 * 1024;
+
 /// An answer for which a pipe is worth its system calls: one of 64 KiB is cheaper read at once.
 const LARGE_ANSWER: usize = 256 * 1024;
 
@@ -94,6 +99,8 @@ pub(super) struct Line {
     most: usize,
     /// Nobody looks at the rest of this answer, and it may go through a pipe.
     wants_pipe: bool,
+    /// Its client takes it more slowly than it comes.
+    is_slow: bool,
     /// So much of this answer has come, read or not.
     total: usize,
     /// Whether the last answer was large and wanted one.
@@ -110,6 +117,7 @@ impl Line {
             read: SMALL_READ,
             most: 0,
             wants_pipe: false,
+            is_slow: false,
             total: 0,
             was_large: false,
             peer,
@@ -189,9 +197,21 @@ impl Line {
         self.most = self.most.max(count);
         self.total += count;
         if count == room {
-            self.read = (self.read * 2).min(LARGE_READ);
+            self.read = (self.read * 2).min(MODEST_READ).max(self.read);
         }
         Poll::Ready(Ok(count))
+    }
+
+    /// The client does not take what it was given: from here on little is read at once, or nothing where a pipe will do.
+    fn held_up(&mut self) {
+        self.is_slow = true;
+        if self.read > MODEST_READ {
+            self.read = MODEST_READ;
+            // A large buffer serves others meanwhile.
+            let mut modest = BytesMut::with_capacity(self.came.len() + MODEST_READ);
+            modest.extend_from_slice(&self.came);
+            spent::give(mem::replace(&mut self.came, modest));
+        }
     }
 
     /// Reads at most so many bytes, and nothing behind them; 0 is the end.
@@ -204,7 +224,7 @@ impl Line {
     }
 
     fn make_room(&mut self) {
-        if self.is_small() || self.came.try_reclaim(self.read) {
+        if self.is_small() || self.is_slow || self.came.try_reclaim(self.read) {
             return self.came.reserve(self.read);
         }
         // What has come and belongs to nobody yet, such as half of a chunk's size, moves on.
@@ -220,7 +240,7 @@ impl Line {
 
     /// Whether a pipe may be used, and is worth its system calls.
     fn may_pass(&self) -> bool {
-        let is_large = self.was_large || self.total >= LARGE_ANSWER;
+        let is_large = self.was_large || self.is_slow || self.total >= LARGE_ANSWER;
         is_large && self.wants_pipe && self.came.is_empty() && self.wire.bare().is_some()
     }
 
@@ -253,9 +273,12 @@ impl Line {
             self.read = SMALL_READ;
         } else if self.most < self.read / 2 {
             self.read = (self.read / 2).max(SMALL_READ);
+        } else if self.total > self.read {
+            self.read = (self.read * 2).min(LARGE_READ);
         }
         self.most = 0;
         self.total = 0;
         self.wants_pipe = false;
+        self.is_slow = false;
     }
 }

@@ -121,9 +121,12 @@ impl Pen {
 
     /// Whether enough was put down to be written.
     pub(super) fn is_full(&self) -> bool {
-        self.pipe.is_some()
-            || self.queued + self.text.len() >= ENOUGH
-            || self.queue.len() >= MOST_SLICES - 2
+        self.pipe.is_some() || self.held() >= ENOUGH || self.queue.len() >= MOST_SLICES - 2
+    }
+
+    /// Bytes that were put down, without what a pipe holds.
+    pub(super) fn held(&self) -> usize {
+        self.queued + self.text.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {

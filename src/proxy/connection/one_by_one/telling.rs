@@ -22,6 +22,8 @@ pub(super) struct Telling {
     framing: Framing,
     /// Its end was put down.
     over: bool,
+    /// The client takes it more slowly than it comes.
+    is_slow: bool,
     /// What came of it was put down, and no more will come.
     broken: Option<io::Error>,
 }
@@ -30,7 +32,8 @@ impl Telling {
     /// Begins with the body behind a head.
     pub(super) fn new(body: Accounted, framing: Framing, pen: &mut Pen) -> Self {
         let is_over = framing == Framing::Nothing || body.is_end_stream();
-        let mut telling = Self { body: Some(body), framing, over: false, broken: None };
+        let mut telling =
+            Self { body: Some(body), framing, over: false, is_slow: false, broken: None };
         if is_over {
             telling.end(pen);
         }
@@ -39,7 +42,7 @@ impl Telling {
 
     /// Puts down what there is of the body. Ready: enough, or all of it.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>, pen: &mut Pen) -> Poll<()> {
-        while self.broken.is_none() && !pen.is_full() {
+        while self.broken.is_none() && !self.is_enough(pen) {
             let Some(body) = &mut self.body else { break };
             if body.may_pass()
                 && let Some(pipe) = Pipe::take()
@@ -54,6 +57,20 @@ impl Telling {
             }
         }
         Poll::Ready(())
+    }
+
+    fn is_enough(&self, pen: &Pen) -> bool {
+        let held = pen.held();
+        let is_behind = |body: &Accounted| body.is_plenty_behind(held);
+        pen.is_full() || held > 0 && self.body.as_ref().is_some_and(is_behind)
+    }
+
+    /// Hears that the client does not take what was put down: as little as can be is held for it from here on.
+    pub(super) fn held_up(&mut self) {
+        if let Some(body) = self.body.as_mut().filter(|_| !self.is_slow) {
+            self.is_slow = true;
+            body.held_up();
+        }
     }
 
     /// When all that was put down is written: whether that was the end, and whether a clean one.

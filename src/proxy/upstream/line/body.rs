@@ -71,6 +71,11 @@ impl LineBody {
         }
     }
 
+    /// Whether some of what comes next was read already.
+    pub(crate) fn has_come(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| !line.came.is_empty())
+    }
+
     /// Bytes of it that come next on the socket, none of them read.
     fn ahead(&self) -> u64 {
         match (&self.line, &self.length) {
@@ -87,6 +92,13 @@ impl LineBody {
     pub(crate) fn want_pipe(&mut self) {
         if let Some(line) = &mut self.line {
             line.wants_pipe = true;
+        }
+    }
+
+    /// Its client takes it more slowly than it comes.
+    pub(crate) fn held_up(&mut self) {
+        if let Some(line) = &mut self.line {
+            line.held_up();
         }
     }
 

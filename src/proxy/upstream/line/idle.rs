@@ -10,6 +10,7 @@ use http::uri::Authority;
 use tokio::{task::AbortHandle, time::Instant};
 
 use super::Line;
+use crate::moment;
 
 /// The lines of one data thread that were opened in one way. Only that thread takes the lock, and never over an
 /// `.await`.
@@ -53,7 +54,7 @@ impl Idle {
         let mut inside = self.inside();
         let lines = inside.lines.get_mut(authority.as_str())?;
         while let Some((line, since)) = lines.pop() {
-            if since.elapsed() < self.patience && line.is_quiet() {
+            if moment::since(since) < self.patience && line.is_quiet() {
                 return Some(line);
             }
         }
@@ -63,7 +64,7 @@ impl Idle {
     fn put(self: Arc<Self>, authority: &Authority, mut line: Line) {
         line.rest();
         let mut inside = self.inside();
-        let waiting = (line, Instant::now());
+        let waiting = (line, moment::recent());
         match inside.lines.get_mut(authority.as_str()) {
             Some(lines) => lines.push(waiting),
             None => drop(inside.lines.insert(authority.as_str().into(), vec![waiting])),

@@ -10,7 +10,13 @@ use tokio::{
 };
 
 use super::*;
-use crate::proxy::{pipe::Piped, upstream::wire::Wire};
+use crate::proxy::{
+    pipe::Piped,
+    upstream::{
+        line::{LARGE_READ, MODEST_READ},
+        wire::Wire,
+    },
+};
 
 /// Sizes of chunks, small and large, with as many digits as there may be.
 const SIZES: [usize; 14] = [
@@ -148,4 +154,73 @@ async fn a_line_is_ready_for_the_next_page_when_the_last_chunk_has_passed() {
         }
     }
     assert!(body.line.is_none() && body.home.is_none(), "it went home");
+}
+
+/// A line that has seen answers which were worth reads of the largest size.
+async fn reads_much(text: Vec<u8>) -> LineBody {
+    let mut body = sent(text, usize::MAX).await;
+    let line = body.line.as_mut().unwrap();
+    (line.was_large, line.wants_pipe, line.read) = (false, false, LARGE_READ);
+    body
+}
+
+async fn next_piece(body: &mut LineBody) -> usize {
+    body.frame().await.unwrap().unwrap().into_data().unwrap().len()
+}
+
+fn in_one_piece() -> Vec<u8> {
+    let data = data();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", data.len());
+    [head.as_bytes(), &data].concat()
+}
+
+#[tokio::test]
+async fn a_page_that_is_taken_slowly_is_read_in_small_pieces() {
+    let mut body = reads_much(in_one_piece()).await;
+    while next_piece(&mut body).await <= MODEST_READ {}
+    body.held_up();
+    // What there was room for already is read as before.
+    let mut came = 0;
+    while came < 2 * LARGE_READ {
+        came += next_piece(&mut body).await;
+    }
+    while !body.is_end_stream() {
+        let piece = next_piece(&mut body).await;
+        assert!(piece <= MODEST_READ, "{piece}");
+        assert!(!body.may_pass(), "nobody has said that there is a pipe");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_taken_slowly_goes_through_a_pipe_however_small_it_may_be() {
+    let mut body = sent(in_one_piece(), usize::MAX).await;
+    body.line.as_mut().unwrap().was_large = false;
+    next_piece(&mut body).await;
+    assert!(!body.may_pass(), "it may be a small one");
+    body.held_up();
+    assert!(body.may_pass());
+}
+
+#[tokio::test]
+async fn an_answer_by_itself_reads_modestly_and_the_next_on_its_line_more() {
+    let mut body = sent(in_one_piece(), usize::MAX).await;
+    let line = body.line.as_mut().unwrap();
+    (line.was_large, line.wants_pipe) = (false, false);
+    while !body.is_end_stream() {
+        let read = body.line.as_ref().unwrap().read;
+        assert!(read <= MODEST_READ, "{read}");
+        next_piece(&mut body).await;
+    }
+    let mut line = Line::new(Wire::Plain(pair().await.0));
+    let answers = [
+        (70_000, 32_768, 32, 64),
+        (70_000, 65_536, 64, 128),
+        (70_000, 70_000, 128, 128),
+        (9_000, 9_000, 128, 64),
+    ];
+    for (total, most, read, then) in answers {
+        (line.total, line.most, line.read) = (total, most, read << 10);
+        line.rest();
+        assert_eq!(line.read, then << 10, "after {total} bytes in reads of at most {most}");
+    }
 }
