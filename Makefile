@@ -62,6 +62,7 @@ bench: ## Speed beside other proxies, and instruction counts (fetches HAProxy, n
 	cargo bench --locked --features counts --bench compare --bench cold_start --bench counts --no-run
 	PATH="$$($(PYTHON) tests/real/proxies.py):$$PATH" benches/loopback.py cargo bench --locked --features counts --bench compare -- $(RESULTS) $(BENCH)
 	PATH="$$($(PYTHON) tests/real/proxies.py):$$PATH" benches/loopback.py cargo bench --locked --features counts --bench compare -- --awake --only '1KB,1KB paced' $(RESULTS) $(BENCH)
+	PATH="$$($(PYTHON) tests/real/proxies.py):$$PATH" benches/loopback.py cargo bench --locked --features counts --bench compare -- --one-core --only 1KB $(RESULTS) $(BENCH)
 	benches/loopback.py cargo bench --locked --features counts --bench compare -- --cost --only 1KB,queries $(RESULTS) $(BENCH)
 	benches/loopback.py cargo bench --locked --features counts --bench cold_start -- $(filter --quick,$(BENCH))
 	PATH="$(SLUICE_CACHE)/gungraun-$(GUNGRAUN_VERSION)/bin:$$PATH" cargo bench --locked --features counts --bench counts

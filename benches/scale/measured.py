@@ -68,14 +68,16 @@ def cost(what, queries=0, **sizes):
         profile = Path(folder) / "profile"
         under = (debian.program("valgrind"), "--tool=callgrind", f"--callgrind-out-file={profile}")
         settings = {"data": {"workers": 1}, "health": {"interval": "3600s", "timeout": "120s"}, **configuration(trino.port, **sizes)}
-        with Counted([], under=under, **settings) as sluice, Client(sluice.port) as client:
+        with Counted([], under=under, **settings) as sluice:
             until_seen(sluice, len(settings["routingGroups"]) * len(settings["routingGroups"][0]["backends"]))
-            poll = first_poll(client)
-            for _ in range(queries):
-                client.submit()
-            sluice.forget()
-            for _ in range(REQUESTS):
-                client.poll(poll) if what == "poll" else client.submit()
+            # Not before: a connection that asks nothing for minutes is closed.
+            with Client(sluice.port) as client:
+                poll = first_poll(client)
+                for _ in range(queries):
+                    client.submit()
+                sluice.forget()
+                for _ in range(REQUESTS):
+                    client.poll(poll) if what == "poll" else client.submit()
         counts = Counts.read(profile)
     assert all(counts.within[step] for step in STEPS), "a step has another name"
     return round(sum(counts.within[step] for step in STEPS) / REQUESTS)
